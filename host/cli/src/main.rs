@@ -1,0 +1,2 @@
+//! The plugbus binary.
+fn main() {}
