@@ -1,2 +1,54 @@
-//! xtask.
-fn main() {}
+//! `cargo xtask`: the project's own tasks. Each task is a module; `process` and `workspace` are what they share.
+
+mod process;
+mod setup;
+mod workspace;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// The tasks of the plugbus workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Make the Rust target wasm32-wasip2 available. Does nothing when it already works.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print_error(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let workspace = Workspace::find()?;
+    match arguments.task {
+        Task::Setup => setup::run(&workspace)?,
+    }
+    Ok(())
+}
+
+/// Prints an error with all its causes, one a line, outermost first.
+fn print_error(error: &dyn Error) {
+    eprintln!("error: {error}");
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        eprintln!("  caused by: {inner}");
+        cause = inner.source();
+    }
+}
