@@ -10,7 +10,7 @@ mod sysroot;
 
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -86,14 +86,16 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), SetupError> {
 }
 
 /// The ordinary way. An error is the reason in words.
-fn add_with_rustup(compiler: &Compiler, folder: &std::path::Path) -> Result<(), String> {
-    process::run_within(Command::new("rustup").args(["target", "add", TARGET]), RUSTUP_LIMIT)
+fn add_with_rustup(compiler: &Compiler, folder: &Path) -> Result<(), String> {
+    let mut rustup = Command::new("rustup");
+    // Its backtraces say nothing about a missing network.
+    process::run_within(rustup.args(["target", "add", TARGET]).env("RUST_BACKTRACE", "0"), RUSTUP_LIMIT)
         .map_err(|error: ProcessError| error.to_string())?;
     if compiler.works(folder) { Ok(()) } else { Err("rustup added the target, but a trial build fails".to_owned()) }
 }
 
 /// The way for machines whose only door is a Debian mirror.
-fn build_from_debian(workspace: &Workspace, compiler: &Compiler, folder: &std::path::Path) -> Result<(), DebianError> {
+fn build_from_debian(workspace: &Workspace, compiler: &Compiler, folder: &Path) -> Result<(), DebianError> {
     let packages = apt::fetch(folder, &compiler.release)?;
     compiler.install_sources(&packages.library)?;
     compiler.build_target(folder, &packages.libc)?;
@@ -103,7 +105,16 @@ fn build_from_debian(workspace: &Workspace, compiler: &Compiler, folder: &std::p
         println!("setup: removing {}, it was built with another standard library", stale.display());
         fs::remove_dir_all(&stale).map_err(|source| DebianError::Stale { path: stale, source })?;
     }
-    if compiler.works(folder) { Ok(()) } else { Err(DebianError::Trial) }
+    if !compiler.works(folder) {
+        return Err(DebianError::Trial);
+    }
+    // Half a gigabyte that nobody needs again. What cannot be removed only takes room.
+    for part in ["apt", "packages", "std", "empty"] {
+        if let Err(error) = fs::remove_dir_all(folder.join(part)) {
+            println!("setup: cannot remove {}: {error}", folder.join(part).display());
+        }
+    }
+    Ok(())
 }
 
 /// Where the second way ended.

@@ -51,7 +51,7 @@ pub(super) fn fetch(folder: &Path, release: &str) -> Result<Packages, AptError> 
     println!("setup: using the system's own Debian mirror for {}", SUITES.join(", "));
     let apt = Apt::new(&folder.join("apt"), &mirror)?;
     // One suite that cannot be read is no reason to stop: what counts is whether the packages are found.
-    if let Err(error) = process::run_within(apt.command("apt-get").args(["--quiet", "update"]), APT_LIMIT) {
+    if let Err(error) = process::run_within(apt.command("apt-get").args(["-qq", "update"]), APT_LIMIT) {
         println!("setup: {error}; going on with the suites that could be read");
     }
 
@@ -104,31 +104,14 @@ impl Apt {
         write(&folder.join("sources.list"), &lines)?;
         // An empty list of installed packages, so that those of the system play no part.
         write(&folder.join("status"), "")?;
+        write(&folder.join("apt.conf"), &settings(folder))?;
         Ok(Self { folder: folder.to_owned() })
     }
 
     /// A command of the apt family, told to keep to our folder. The system's proxy and credentials stay in force.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        let at = |part: &str| self.folder.join(part).display().to_string();
-        for option in [
-            format!("Dir::Etc::SourceList={}", at("sources.list")),
-            "Dir::Etc::SourceParts=-".to_owned(),
-            format!("Dir::State={}", self.folder.display()),
-            format!("Dir::State::Lists={}", at("lists")),
-            format!("Dir::State::Status={}", at("status")),
-            format!("Dir::Cache={}", at("cache")),
-            // Root's apt drops to a user that may have no way into our folder; signatures are checked all the same.
-            "APT::Sandbox::User=root".to_owned(),
-            "APT::Update::Post-Invoke=".to_owned(),
-            "APT::Update::Post-Invoke-Success=".to_owned(),
-            "Acquire::Languages=none".to_owned(),
-            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),
-            "Acquire::Retries=3".to_owned(),
-        ] {
-            command.arg("-o").arg(option);
-        }
-        command.env("LC_ALL", "C");
+        command.arg("-c").arg(self.folder.join("apt.conf")).env("LC_ALL", "C");
         command
     }
 
@@ -148,7 +131,7 @@ impl Apt {
         remake(&download)?;
         let wanted = format!("{package}={version}");
         let mut get = self.command("apt-get");
-        process::run_within(get.args(["--quiet", "download", &wanted]).current_dir(&download), APT_LIMIT)?;
+        process::run_within(get.args(["-qq", "download", &wanted]).current_dir(&download), APT_LIMIT)?;
         let in_download = |source| AptError::Folder { path: download.clone(), source };
         let mut files = fs::read_dir(&download).map_err(in_download)?.flatten().map(|entry| entry.path());
         let file = files
@@ -157,6 +140,25 @@ impl Apt {
         process::run(Command::new("dpkg-deb").arg("--extract").arg(file).arg(into))?;
         Ok(())
     }
+}
+
+/// Settings read after the system's own: every folder is ours, and the system's hooks stay out of it.
+fn settings(folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        "Dir::Etc::SourceList \"{folder}/sources.list\";\n\
+         Dir::Etc::SourceParts \"-\";\n\
+         Dir::State \"{folder}\";\n\
+         Dir::State::Lists \"{folder}/lists\";\n\
+         Dir::State::Status \"{folder}/status\";\n\
+         Dir::Cache \"{folder}/cache\";\n\
+         #clear APT::Update;\n\
+         // Root's apt drops to a user that may have no way into our folder; signatures are checked all the same.\n\
+         APT::Sandbox::User \"root\";\n\
+         Acquire::Languages \"none\";\n\
+         Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\
+         Acquire::Retries \"3\";\n"
+    )
 }
 
 /// The first version in a table of `apt-cache madison` (it sorts the newest first) whose upstream part is `upstream`.
