@@ -1,12 +1,86 @@
-//! The plugbus event bus: topics, subscriptions, delivery, retry and dead letters. No WebAssembly, no files, no network.
+//! The plugbus event bus: topics, subscriptions, delivery, retry and dead letters, in one process.
+//!
+//! Usable alone, without WebAssembly, files or network:
+//!
+//! ```
+//! use plugbus_bus::{Bus, Event};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let bus = Bus::default();
+//! let orders = bus.subscribe("orders.*").name("audit").on(|delivery| async move {
+//!     println!("{}: {:?}", delivery.event.topic, delivery.event.payload);
+//! })?;
+//! let receipt = bus.publish(Event::draft("orders.created")?.json(&42)?).await?;
+//! assert_eq!(receipt.matched, 1);
+//! drop(orders); // unsubscribes
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # The way of an event
+//!
+//! [`Bus::publish`] checks and stamps the [`Draft`], finds the subscriptions whose [`Filter`] matches, calls inline handlers
+//! and puts the [`Event`] into the queue of each of the others. A worker task takes it out, calls the [`Handler`] with a
+//! [`Delivery`], and [`delivery::decide`] says from the [`Outcome`] whether it is acked, retried or a [`DeadLetter`]. On ack
+//! the handler's own publishes, its [`Outbox`], are released into the bus.
+//!
+//! # What is promised
+//!
+//! An accepted event reaches every subscription that matches, or ends as a dead letter that says why, or is counted as
+//! dropped by a policy that asked for it. See `host/ARCHITECTURE.md` for all promises and the tests that hold them.
+
+pub mod cloudevents;
+pub mod delivery;
 pub mod event;
 pub mod handler;
 pub mod name;
 pub mod outbox;
+pub mod settings;
 pub mod topic;
 
+mod bus;
+mod clock;
+mod control;
+mod dead;
+mod dead_api;
+mod gate;
+mod handle;
+mod host_events;
+mod inline;
+mod lifecycle;
+mod publish;
+mod queue;
+mod retry;
+mod route;
+mod settlement;
+mod slot;
+mod stats;
+mod stream;
+mod subscribe;
+mod topics;
+mod typed;
+mod worker;
+
+pub use bus::HOPS_MAX;
+pub use control::{Control, Replace, Replaced, Subscription};
+pub use dead::{AttemptRecord, DeadFilter, DeadLetter, DeadLetterLimits, DeadReason, DeadStats};
+pub use dead_api::{DeadLetterBox, ReplayError};
 pub use event::{Draft, Event, EventLimits, InvalidEvent, JSON, Payload};
+pub use gate::{HoldGuard, HoldMode, MuteGuard};
+pub use handle::{Bus, BusBuilder, WaitError};
 pub use handler::{BoxFuture, Delivery, Failure, Fault, FaultKind, Handler, HandlerError, IntoOutcome, Outcome, Reply};
+pub use host_events::HOST_SOURCE;
+pub use inline::{Flow, IntoFlow};
+pub use lifecycle::{ShutdownReport, Unsettled};
 pub use name::{Name, NameError};
 pub use outbox::{Outbox, OutboxFull, OutboxLimits};
+pub use publish::{Disposition, PublishError, Receipt, RequestError};
+pub use retry::RetryPolicy;
+pub use settings::{OrderingKey, Settings, SourceFilter, WhenFull};
+pub use settlement::{Settlement, SettlementCounts, Settlements};
+pub use stats::{BusStats, SubscriptionStats};
+pub use stream::EventStream;
+pub use subscribe::{FILTERS_MAX, IntoFilters, Subscribe, SubscribeError};
 pub use topic::{Filter, Topic, TopicError};
+pub use topics::TopicInfo;
+pub use typed::{TypedError, TypedEvent};

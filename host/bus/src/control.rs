@@ -1,0 +1,240 @@
+//! Controlling a subscription: pause, suspend, replace its handlers, end it.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::handler::Handler;
+use crate::name::Name;
+use crate::settings::Settings;
+use crate::slot::{Kind, Slot};
+use crate::stats::{SubscriptionStats, snapshot};
+use crate::subscribe::{SubscribeError, concurrency_of};
+use crate::topic::Filter;
+use crate::worker;
+
+/// A live subscription. Dropping it ends the subscription: no further delivery begins; one in flight is finished; what is
+/// queued becomes dead letters. [`Subscription::detach`] lets it live as long as the bus.
+#[derive(Debug)]
+#[must_use = "the subscription ends when this is dropped; `detach` lets it live as long as the bus"]
+pub struct Subscription {
+    control: Control,
+    detached: bool,
+}
+
+impl Subscription {
+    pub(crate) fn new(control: Control) -> Self {
+        Self { control, detached: false }
+    }
+
+    /// A handle that does not end the subscription when dropped.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Lets the subscription live as long as the bus.
+    pub fn detach(mut self) -> Control {
+        self.detached = true;
+        self.control.clone()
+    }
+}
+
+impl Deref for Subscription {
+    type Target = Control;
+    fn deref(&self) -> &Control {
+        &self.control
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if !self.detached {
+            self.control.end();
+        }
+    }
+}
+
+/// A handle on a subscription. Cheap to clone; does not keep the subscription alive.
+#[derive(Debug, Clone)]
+pub struct Control {
+    pub(crate) slot: Arc<Slot>,
+}
+
+/// New handlers for a subscription.
+pub struct Replace {
+    /// The new filters.
+    pub filters: Vec<Filter>,
+    /// The new handlers; their number is the new concurrency.
+    pub handlers: Vec<Box<dyn Handler>>,
+    /// New settings, but for the concurrency. The old ones stay when absent.
+    pub settings: Option<Settings>,
+}
+
+/// Handlers were replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaced {
+    /// Old handlers that had not finished within the grace. Their events come again, to the new handlers.
+    pub cut_off: usize,
+}
+
+impl Control {
+    pub(crate) fn new(slot: Arc<Slot>) -> Self {
+        Self { slot }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.slot.name
+    }
+
+    /// The filters now.
+    #[must_use]
+    pub fn filters(&self) -> Vec<Filter> {
+        self.slot.filters.load().to_vec()
+    }
+
+    /// The settings now.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.slot.settings.load_full()
+    }
+
+    /// Begins no further delivery until [`Control::resume`]. Events queue up. An inline handler has no queue: what it misses
+    /// becomes dead letters.
+    pub fn pause(&self) {
+        self.set_paused(true);
+    }
+
+    /// Ends a pause.
+    pub fn resume(&self) {
+        self.set_paused(false);
+    }
+
+    fn set_paused(&self, value: bool) {
+        if let Kind::Inline { paused, .. } = &self.slot.kind {
+            paused.store(value, Relaxed);
+        }
+        self.slot.with_queue(|queue| queue.set_paused(value));
+    }
+
+    /// Whether it is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.slot.read_queue(|queue| queue.is_paused())
+    }
+
+    /// Like a pause, but a supervisor's: the two do not undo each other.
+    pub fn suspend(&self) {
+        self.slot.with_queue(|queue| queue.suspend());
+    }
+
+    /// While suspended, lets exactly one delivery through: the next event that is there or comes.
+    pub fn probe(&self) {
+        self.slot.with_queue(|queue| queue.probe());
+    }
+
+    /// Ends a suspension.
+    pub fn unsuspend(&self) {
+        self.slot.with_queue(|queue| queue.unsuspend());
+    }
+
+    /// Whether it is suspended.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.slot.read_queue(|queue| queue.is_suspended())
+    }
+
+    /// What it has done.
+    #[must_use]
+    pub fn stats(&self) -> SubscriptionStats {
+        snapshot(&self.slot)
+    }
+
+    /// Whether the subscription has ended.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.slot.is_closed()
+    }
+
+    /// Ends the subscription as dropping its guard does.
+    pub fn end(&self) {
+        self.slot.end();
+    }
+
+    /// Replaces the handlers. The new ones take over between events: queue, order and retries stay as they are, and no event
+    /// is handled by both. The old ones finish what they hold, for at most `grace`; then they are cut off and their events
+    /// come again (an attempt that was cut off does not count).
+    ///
+    /// # Errors
+    /// [`SubscribeError`] if there are no handlers or too many, no runtime, or the subscription has ended or is none with
+    /// handlers; the old handlers go on.
+    pub async fn replace(&self, new: Replace, grace: Duration) -> Result<Replaced, SubscribeError> {
+        let concurrency = concurrency_of(&new.handlers)?;
+        let runtime = Handle::try_current().map_err(|_| SubscribeError::NoRuntime)?;
+        let bus = self.slot.bus.upgrade().filter(|_| !self.slot.is_closed());
+        let (Some(bus), Kind::Queued) = (bus, &self.slot.kind) else { return Err(SubscribeError::Closed) };
+        let mut settings = new.settings.unwrap_or_else(|| Settings::clone(&self.slot.settings.load()));
+        settings.concurrency = concurrency;
+        let old = {
+            // Under the registry's lock, so that routes and filters change together.
+            let registry = bus.lock_registry();
+            let generation = self.slot.new_generation(new.filters, Some(settings));
+            bus.rebuild(&registry);
+            self.slot.set_workers(Workers::spawn(&runtime, &self.slot, new.handlers, generation))
+        };
+        Ok(Replaced { cut_off: old.finish(grace).await })
+    }
+
+    /// Ends the subscription after the handlers have finished what they hold and what is queued, for at most `grace`.
+    /// What is left then becomes dead letters. Returns how many handlers were cut off.
+    pub async fn drain(&self, grace: Duration) -> usize {
+        let Some(bus) = self.slot.bus.upgrade() else { return 0 };
+        let deadline = Instant::now() + grace;
+        bus.unroute(self.slot.number);
+        bus.wait_until(deadline, || self.slot.is_idle() || self.stats_held()).await;
+        self.end();
+        let old = self.slot.set_workers(Workers::default());
+        old.finish(deadline.saturating_duration_since(Instant::now())).await
+    }
+
+    /// Paused or suspended: its queue will not empty by itself.
+    fn stats_held(&self) -> bool {
+        self.slot.read_queue(|queue| queue.is_held() && queue.in_flight() == 0)
+    }
+}
+
+/// The worker tasks of one generation.
+#[derive(Debug, Default)]
+pub(crate) struct Workers {
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    pub(crate) fn spawn(runtime: &Handle, slot: &Arc<Slot>, handlers: Vec<Box<dyn Handler>>, generation: u64) -> Self {
+        let spawn = |handler| runtime.spawn(worker::run(slot.clone(), handler, generation));
+        Self { tasks: handlers.into_iter().map(spawn).collect() }
+    }
+
+    /// Waits for the tasks to end, which they do after the delivery they hold once their generation is over. Those that
+    /// have not ended within the grace are cut off; returns how many.
+    pub(crate) async fn finish(self, grace: Duration) -> usize {
+        let deadline = Instant::now() + grace;
+        let mut cut_off = 0;
+        for mut task in self.tasks {
+            if timeout_at(deadline, &mut task).await.is_err() {
+                task.abort();
+                // Awaited, so that its event is back in the queue when this returns.
+                let _aborted = task.await;
+                cut_off += 1;
+            }
+        }
+        cut_off
+    }
+}

@@ -1,0 +1,342 @@
+//! Dead letters: deliveries that were given up, with the reason and every attempt.
+//!
+//! Held in memory, bounded in number and bytes. When full, the oldest make room: each eviction is counted and logged, so
+//! that no loss is silent. Nobody waits here.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::event::Event;
+use crate::handler::HandlerError;
+use crate::name::Name;
+use crate::topic::Filter;
+
+/// Bounds on the dead letters of a bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeadLetterLimits {
+    /// Number. Default 10,000.
+    pub letters_max: usize,
+    /// Bytes of their events, approximately; events are shared, so this is an upper bound. Default 64 MiB.
+    pub bytes_max: usize,
+}
+
+impl Default for DeadLetterLimits {
+    fn default() -> Self {
+        Self { letters_max: 10_000, bytes_max: 64 << 20 }
+    }
+}
+
+/// One delivery that was given up.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    /// Number of the letter on this bus, from 1.
+    pub id: u64,
+    /// The event, whole.
+    pub event: Arc<Event>,
+    /// Whose delivery it was; none where the event reached no subscription (too many hops).
+    pub subscription: Option<Name>,
+    /// Why.
+    pub reason: DeadReason,
+    /// Every attempt, first to last.
+    pub attempts: Vec<AttemptRecord>,
+    /// When it was given up, nanoseconds since the Unix epoch.
+    pub time_ns: u64,
+}
+
+/// Why a delivery was given up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeadReason {
+    /// The handler rejected the event.
+    #[error("rejected: {0}")]
+    Rejected(String),
+    /// The last attempt of the policy did not succeed either.
+    #[error("{attempts} attempts used up, the last: {last}")]
+    Exhausted {
+        /// How many attempts.
+        attempts: u32,
+        /// What the last one came to.
+        last: HandlerError,
+    },
+    /// The queue was full, and there was no room within the policy's wait.
+    #[error("queue full ({waiting} events waiting{})", if *held { ", subscription paused or suspended" } else { "" })]
+    QueueFull {
+        /// Events that were waiting.
+        waiting: usize,
+        /// Whether the subscription was paused or suspended.
+        held: bool,
+    },
+    /// Dropped by `DropOldest` or `DropNewest`, kept on request.
+    #[error("dropped by the queue's policy")]
+    Dropped,
+    /// The subscription ended with the event still queued.
+    #[error("the subscription ended before the event was handled")]
+    Unsubscribed,
+    /// An inline handler's subscription was paused.
+    #[error("the inline handler was paused")]
+    Paused,
+    /// Over the bound on how many handlers may stand between an event and its origin.
+    #[error("{hops} hops, at most {max} are allowed: do two handlers publish to each other?")]
+    TooManyHops {
+        /// Hops of the event.
+        hops: u8,
+        /// The bound.
+        max: u8,
+    },
+    /// The publisher stopped waiting for room (its future was dropped).
+    #[error("the publisher went away while it waited for room in the queue")]
+    PublisherGone,
+}
+
+impl DeadReason {
+    /// A short stable name, for labels and filters.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rejected(_) => "rejected",
+            Self::Exhausted { .. } => "exhausted",
+            Self::QueueFull { .. } => "queue-full",
+            Self::Dropped => "dropped",
+            Self::Unsubscribed => "unsubscribed",
+            Self::Paused => "paused",
+            Self::TooManyHops { .. } => "too-many-hops",
+            Self::PublisherGone => "publisher-gone",
+        }
+    }
+}
+
+/// What one attempt came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AttemptRecord {
+    /// Number of the attempt, from 1.
+    pub attempt: u32,
+    /// `retry`, `reject`, or the kind of the fault.
+    pub kind: &'static str,
+    /// The handler's or the host's words.
+    pub reason: String,
+    /// What the guest wrote to stderr, cut to the log limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<String>,
+    /// The wasm backtrace.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub backtrace: Vec<String>,
+    /// When the attempt ended, nanoseconds since the Unix epoch.
+    pub time_ns: u64,
+}
+
+impl AttemptRecord {
+    pub(crate) fn new(attempt: u32, error: &HandlerError, time_ns: u64) -> Self {
+        let fault = error.fault();
+        Self {
+            attempt,
+            kind: error.kind_name(),
+            reason: error.to_string(),
+            stderr: fault.and_then(|fault| fault.stderr.clone()),
+            backtrace: fault.map(|fault| fault.backtrace.clone()).unwrap_or_default(),
+            time_ns,
+        }
+    }
+}
+
+/// Which dead letters are meant; empty means all.
+#[derive(Debug, Clone, Default)]
+pub struct DeadFilter {
+    /// Of this subscription.
+    pub subscription: Option<Name>,
+    /// Whose event's topic this filter matches.
+    pub topic: Option<Filter>,
+    /// With a number over this one.
+    pub after_id: Option<u64>,
+    /// At most so many, oldest first.
+    pub limit: Option<usize>,
+}
+
+impl DeadFilter {
+    fn matches(&self, letter: &DeadLetter) -> bool {
+        self.subscription.as_ref().is_none_or(|name| letter.subscription.as_ref() == Some(name))
+            && self.topic.as_ref().is_none_or(|filter| filter.matches(&letter.event.topic))
+            && self.after_id.is_none_or(|id| letter.id > id)
+    }
+}
+
+/// The dead letters of a bus. See [`Bus::dead_letters`](crate::Bus::dead_letters).
+#[derive(Debug)]
+pub(crate) struct DeadLetters {
+    limits: DeadLetterLimits,
+    store: Mutex<Store>,
+}
+
+#[derive(Debug, Default)]
+struct Store {
+    letters: BTreeMap<u64, DeadLetter>,
+    bytes: usize,
+    next_id: u64,
+    total: u64,
+    evicted: u64,
+}
+
+/// How many dead letters there are and were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct DeadStats {
+    /// Held now.
+    pub held: usize,
+    /// Bytes held now, approximately.
+    pub held_bytes: usize,
+    /// Ever recorded.
+    pub total: u64,
+    /// Pushed out by newer ones because of the bounds.
+    pub evicted: u64,
+}
+
+impl DeadLetters {
+    pub(crate) fn new(limits: DeadLetterLimits) -> Self {
+        Self { limits, store: Mutex::default() }
+    }
+
+    /// Records a letter and returns its number.
+    pub(crate) fn add(
+        &self,
+        event: Arc<Event>,
+        subscription: Option<Name>,
+        reason: DeadReason,
+        attempts: Vec<AttemptRecord>,
+        time_ns: u64,
+    ) -> u64 {
+        let mut store = self.lock();
+        store.next_id += 1;
+        store.total += 1;
+        let id = store.next_id;
+        let letter = DeadLetter { id, event, subscription, reason, attempts, time_ns };
+        store.bytes += letter_bytes(&letter);
+        store.letters.insert(id, letter);
+        while store.letters.len() > self.limits.letters_max
+            || (store.bytes > self.limits.bytes_max && store.letters.len() > 1)
+        {
+            let Some((_, oldest)) = store.letters.pop_first() else { break };
+            store.bytes -= letter_bytes(&oldest);
+            store.evicted += 1;
+            // At 1, 2, 4, 8 …: a flood of dead letters must not become a flood of log lines.
+            if store.evicted.is_power_of_two() {
+                tracing::warn!(
+                    evicted = store.evicted,
+                    topic = %oldest.event.topic,
+                    event = %oldest.event.id,
+                    reason = %oldest.reason,
+                    "dead letters evicted: the store is full"
+                );
+            }
+        }
+        id
+    }
+
+    pub(crate) fn list(&self, filter: &DeadFilter) -> Vec<DeadLetter> {
+        let store = self.lock();
+        let found = store.letters.values().filter(|letter| filter.matches(letter));
+        found.take(filter.limit.unwrap_or(usize::MAX)).cloned().collect()
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<DeadLetter> {
+        self.lock().letters.get(&id).cloned()
+    }
+
+    pub(crate) fn remove(&self, id: u64) -> Option<DeadLetter> {
+        let mut store = self.lock();
+        let letter = store.letters.remove(&id)?;
+        store.bytes -= letter_bytes(&letter);
+        Some(letter)
+    }
+
+    /// Puts a removed letter back under its number.
+    pub(crate) fn put_back(&self, letter: DeadLetter) {
+        let mut store = self.lock();
+        store.bytes += letter_bytes(&letter);
+        store.letters.insert(letter.id, letter);
+    }
+
+    pub(crate) fn stats(&self) -> DeadStats {
+        let store = self.lock();
+        DeadStats { held: store.letters.len(), held_bytes: store.bytes, total: store.total, evicted: store.evicted }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn letter_bytes(letter: &DeadLetter) -> usize {
+    let attempts: usize = letter
+        .attempts
+        .iter()
+        .map(|a| {
+            a.reason.len()
+                + a.stderr.as_ref().map_or(0, String::len)
+                + a.backtrace.iter().map(String::len).sum::<usize>()
+        })
+        .sum();
+    size_of::<DeadLetter>() + letter.event.size_bytes() + attempts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Payload;
+    use crate::topic::Topic;
+
+    fn event(topic: &str, bytes: usize) -> Arc<Event> {
+        Arc::new(Event {
+            id: "1".into(),
+            source: "s".into(),
+            topic: Topic::parse(topic).unwrap(),
+            subject: None,
+            time_ns: 0,
+            payload: Payload::text("x".repeat(bytes)),
+            extensions: Vec::new(),
+            seq: 1,
+            hops: 0,
+        })
+    }
+
+    fn add(letters: &DeadLetters, topic: &str, bytes: usize) -> u64 {
+        letters.add(event(topic, bytes), Name::parse("n").ok(), DeadReason::Dropped, Vec::new(), 0)
+    }
+
+    #[test]
+    fn the_oldest_makes_room_and_is_counted() {
+        let letters = DeadLetters::new(DeadLetterLimits { letters_max: 2, bytes_max: usize::MAX });
+        for _ in 0..5 {
+            add(&letters, "a", 1);
+        }
+        let stats = letters.stats();
+        assert_eq!((stats.held, stats.total, stats.evicted), (2, 5, 3));
+        assert_eq!(letters.list(&DeadFilter::default()).iter().map(|l| l.id).collect::<Vec<_>>(), [4, 5]);
+    }
+
+    #[test]
+    fn bytes_are_bounded_but_one_letter_always_stays() {
+        let letters = DeadLetters::new(DeadLetterLimits { letters_max: 10, bytes_max: 1000 });
+        add(&letters, "a", 5000);
+        assert_eq!(letters.stats().held, 1);
+        add(&letters, "a", 10);
+        assert_eq!((letters.stats().held, letters.stats().evicted), (1, 1));
+        letters.remove(2);
+        assert_eq!((letters.stats().held, letters.stats().held_bytes), (0, 0));
+    }
+
+    #[test]
+    fn letters_are_found_by_topic_and_number() {
+        let letters = DeadLetters::new(DeadLetterLimits::default());
+        for topic in ["a.b", "a.c", "b"] {
+            add(&letters, topic, 1);
+        }
+        let ids = |filter: DeadFilter| letters.list(&filter).iter().map(|l| l.id).collect::<Vec<_>>();
+        assert_eq!(ids(DeadFilter { topic: Filter::parse("a.*").ok(), ..DeadFilter::default() }), [1, 2]);
+        assert_eq!(ids(DeadFilter { after_id: Some(1), ..DeadFilter::default() }), [2, 3]);
+        assert_eq!(ids(DeadFilter { limit: Some(1), ..DeadFilter::default() }), [1]);
+        assert_eq!(
+            ids(DeadFilter { subscription: Name::parse("other").ok(), ..DeadFilter::default() }),
+            [] as [u64; 0]
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Dead letters as the owner of a bus sees them: list, show, replay, drop.
+
+use crate::bus::{Accepted, Inner, Publisher};
+use crate::dead::{DeadFilter, DeadLetter, DeadStats};
+use crate::event::Draft;
+use crate::handle::Bus;
+use crate::name::Name;
+use crate::publish::PublishError;
+use crate::slot::Offer;
+
+/// The dead letters of a bus. See [`Bus::dead_letters`].
+#[derive(Debug, Clone, Copy)]
+pub struct DeadLetterBox<'a> {
+    inner: &'a Inner,
+}
+
+/// Why a dead letter was not delivered again. The letter is still there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// No letter of that number.
+    #[error("no dead letter {0}")]
+    Unknown(u64),
+    /// Its subscription has ended.
+    #[error("subscription `{0}` is gone: load the plugin or subscribe under that name first")]
+    NoSubscription(Name),
+    /// Its queue had no room.
+    #[error("the queue of `{0}` has no room")]
+    Full(Name),
+    /// It belonged to no subscription and could not be published again.
+    #[error("not published again")]
+    Publish(#[from] PublishError),
+}
+
+impl Bus {
+    /// The dead letters.
+    #[must_use]
+    pub fn dead_letters(&self) -> DeadLetterBox<'_> {
+        DeadLetterBox { inner: &self.inner }
+    }
+}
+
+impl DeadLetterBox<'_> {
+    /// The letters that match, oldest first.
+    #[must_use]
+    pub fn list(&self, filter: &DeadFilter) -> Vec<DeadLetter> {
+        self.inner.dead.list(filter)
+    }
+
+    /// One letter.
+    #[must_use]
+    pub fn get(&self, id: u64) -> Option<DeadLetter> {
+        self.inner.dead.get(id)
+    }
+
+    /// Drops a letter for good and returns it.
+    #[must_use = "none means that there was no such letter"]
+    pub fn remove(&self, id: u64) -> Option<DeadLetter> {
+        self.inner.dead.remove(id)
+    }
+
+    /// How many there are and were.
+    #[must_use]
+    pub fn stats(&self) -> DeadStats {
+        self.inner.dead.stats()
+    }
+
+    /// Delivers a letter's event again, to its own subscription only, as a first attempt. The letter is removed; should the
+    /// delivery fail again, there will be a new one. A letter without a subscription (too many hops) is published again.
+    /// Waits for room where the subscription's policy says so.
+    ///
+    /// # Errors
+    /// [`ReplayError`]; the letter stays.
+    pub async fn replay(&self, id: u64) -> Result<(), ReplayError> {
+        let letter = self.inner.dead.remove(id).ok_or(ReplayError::Unknown(id))?;
+        let replayed = match &letter.subscription {
+            Some(name) => self.redeliver(name, &letter).await,
+            None => self.republish(&letter).await,
+        };
+        if replayed.is_err() {
+            self.inner.dead.put_back(letter);
+        }
+        replayed
+    }
+
+    async fn redeliver(&self, name: &Name, letter: &DeadLetter) -> Result<(), ReplayError> {
+        let slot = self.inner.slots().into_iter().find(|slot| slot.name == *name);
+        let slot = slot.ok_or_else(|| ReplayError::NoSubscription(name.clone()))?;
+        if slot.would_refuse(letter.event.size_bytes(), false) {
+            return Err(ReplayError::Full(name.clone()));
+        }
+        match slot.offer(&letter.event, None, true) {
+            Offer::Queued | Offer::Dead | Offer::Dropped => Ok(()),
+            Offer::WaitForRoom(waiting) => {
+                waiting.wait().await;
+                Ok(())
+            }
+            Offer::NotTaken => Err(ReplayError::NoSubscription(name.clone())),
+        }
+    }
+
+    async fn republish(&self, letter: &DeadLetter) -> Result<(), ReplayError> {
+        let event = &letter.event;
+        let draft = Draft {
+            id: Some(event.id.clone()),
+            source: Some(event.source.clone()),
+            topic: event.topic.clone(),
+            subject: event.subject.clone(),
+            time_ns: Some(event.time_ns),
+            payload: event.payload.clone(),
+            extensions: event.extensions.clone(),
+            hops: 0,
+        };
+        let accepted: Accepted = self.inner.accept(draft, Publisher::Waiting, None)?;
+        accepted.finish().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! Gates: mute what is published on some topics, or hold it back for a while.
+//!
+//! Each guard is its own gate and opens only itself, so nested mutes and holds do not undo each other. A hold is bounded
+//! in number; over it publishers get their event back.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::bus::Inner;
+use crate::event::Draft;
+use crate::topic::{Filter, Topic};
+
+/// What a hold keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldMode {
+    /// Every event, in order.
+    All,
+    /// Of each topic the latest; earlier ones are counted as muted.
+    LatestPerTopic,
+}
+
+/// While it lives, events on matching topics are swallowed (and counted). Made by [`Bus::mute`](crate::Bus::mute).
+#[derive(Debug)]
+#[must_use = "the mute ends when the guard is dropped"]
+pub struct MuteGuard {
+    pub(crate) _gate: GateGuard,
+}
+
+/// While it lives, events on matching topics are kept back. Made by [`Bus::hold`](crate::Bus::hold). When dropped (or
+/// [released](HoldGuard::release)) what was kept is published in order.
+#[derive(Debug)]
+#[must_use = "the hold ends when the guard is dropped"]
+pub struct HoldGuard {
+    pub(crate) gate: GateGuard,
+}
+
+impl HoldGuard {
+    /// Ends the hold and publishes what was kept, waiting for room where the subscriptions' policies say so. Returns how
+    /// many events were published.
+    pub async fn release(self) -> usize {
+        let kept = self.gate.take_kept();
+        let Some(bus) = self.gate.bus.upgrade() else { return 0 };
+        self.gate.open();
+        let count = kept.len();
+        for draft in kept {
+            bus.publish_kept(draft).await;
+        }
+        count
+    }
+}
+
+impl Drop for HoldGuard {
+    fn drop(&mut self) {
+        let Some(bus) = self.gate.bus.upgrade() else { return };
+        self.gate.open();
+        for draft in self.gate.take_kept() {
+            bus.publish_kept_now(draft);
+        }
+    }
+}
+
+/// Takes its gate out of the bus when dropped.
+#[derive(Debug)]
+pub(crate) struct GateGuard {
+    pub(crate) bus: Weak<Inner>,
+    pub(crate) gate: Arc<Gate>,
+}
+
+impl GateGuard {
+    fn open(&self) {
+        if let Some(bus) = self.bus.upgrade() {
+            bus.remove_gate(&self.gate);
+        }
+    }
+
+    fn take_kept(&self) -> Vec<Draft> {
+        match &self.gate.kind {
+            GateKind::Mute => Vec::new(),
+            GateKind::Hold { kept, .. } => std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+}
+
+impl Drop for GateGuard {
+    fn drop(&mut self) {
+        self.open();
+    }
+}
+
+/// One gate on the way of events.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) filter: Filter,
+    pub(crate) kind: GateKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum GateKind {
+    Mute,
+    Hold { mode: HoldMode, events_max: usize, kept: Mutex<Vec<Draft>> },
+}
+
+/// What a gate did with a draft.
+#[derive(Debug)]
+pub(crate) enum Passage {
+    /// Not its business.
+    Open(Draft),
+    Muted,
+    /// Kept; says whether it took the place of an earlier one.
+    Held {
+        replaced: bool,
+    },
+    /// No room.
+    Full(Draft),
+}
+
+impl Gate {
+    pub(crate) fn stops(&self, topic: &Topic) -> bool {
+        self.filter.matches(topic)
+    }
+
+    pub(crate) fn pass(&self, draft: Draft) -> Passage {
+        if !self.stops(&draft.topic) {
+            return Passage::Open(draft);
+        }
+        let (mode, events_max, kept) = match &self.kind {
+            GateKind::Mute => return Passage::Muted,
+            GateKind::Hold { mode, events_max, kept } => (*mode, *events_max, kept),
+        };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if mode == HoldMode::LatestPerTopic
+            && let Some(earlier) = kept.iter().position(|other| other.topic == draft.topic)
+        {
+            kept.remove(earlier);
+            kept.push(draft);
+            return Passage::Held { replaced: true };
+        }
+        if kept.len() >= events_max {
+            return Passage::Full(draft);
+        }
+        kept.push(draft);
+        Passage::Held { replaced: false }
+    }
+}

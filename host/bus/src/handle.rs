@@ -1,0 +1,333 @@
+//! [`Bus`]: what publishers and subscribers hold.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::bus::{Config, Inner, Publisher};
+use crate::dead::DeadLetterLimits;
+use crate::event::{Draft, Event, EventLimits, Payload};
+use crate::gate::{Gate, GateGuard, GateKind, HoldGuard, HoldMode, MuteGuard};
+use crate::handler::Reply;
+use crate::name::Name;
+use crate::publish::{PublishError, Receipt, RequestError};
+use crate::settlement::{Settlement, Settlements, Waiter};
+use crate::stats::{BusStats, SubscriptionStats, snapshot};
+use crate::subscribe::{IntoFilters, Subscribe};
+use crate::topic::{Filter, Topic};
+use crate::topics::TopicInfo;
+
+/// An event bus in this process. Cheap to clone; the clones are one bus. When the last is dropped, subscriptions end and
+/// what is still queued is discarded: call [`Bus::shutdown`] first to drain.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What to make a bus with. Every default is fit for use.
+#[derive(Debug, Clone)]
+pub struct BusBuilder {
+    config: Config,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self::builder().build()
+    }
+}
+
+impl Default for BusBuilder {
+    fn default() -> Self {
+        Self {
+            config: Config {
+                event_limits: EventLimits::default(),
+                default_source: "native".into(),
+                dead_letters: DeadLetterLimits::default(),
+                topics_max: 10_000,
+                subscriptions_max: 10_000,
+                strict_topics: false,
+            },
+        }
+    }
+}
+
+impl BusBuilder {
+    /// Bounds on one event.
+    #[must_use]
+    pub fn event_limits(mut self, limits: EventLimits) -> Self {
+        self.config.event_limits = limits;
+        self
+    }
+
+    /// The source of events whose publisher names none. Default `native`.
+    #[must_use]
+    pub fn default_source(mut self, source: impl Into<Arc<str>>) -> Self {
+        self.config.default_source = source.into();
+        self
+    }
+
+    /// Bounds on the dead letters.
+    #[must_use]
+    pub fn dead_letters(mut self, limits: DeadLetterLimits) -> Self {
+        self.config.dead_letters = limits;
+        self
+    }
+
+    /// How many topics are remembered for [`Bus::topics`]. Default 10,000. Beyond it events are delivered all the same.
+    #[must_use]
+    pub fn topics_max(mut self, topics_max: usize) -> Self {
+        self.config.topics_max = topics_max;
+        self
+    }
+
+    /// How many subscriptions there may be at once. Default 10,000.
+    #[must_use]
+    pub fn subscriptions_max(mut self, subscriptions_max: usize) -> Self {
+        self.config.subscriptions_max = subscriptions_max;
+        self
+    }
+
+    /// Whether only declared topics are taken ([`Bus::declare`]). Default false.
+    #[must_use]
+    pub fn strict_topics(mut self, strict: bool) -> Self {
+        self.config.strict_topics = strict;
+        self
+    }
+
+    /// Makes the bus. Needs no runtime.
+    #[must_use]
+    pub fn build(self) -> Bus {
+        Bus { inner: Arc::new(Inner::new(self.config)) }
+    }
+}
+
+impl Bus {
+    /// Starts to make a bus.
+    #[must_use]
+    pub fn builder() -> BusBuilder {
+        BusBuilder::default()
+    }
+
+    /// Publishes an event: it is in the queue of every subscription that matches when this returns, or it is a dead letter
+    /// that says why. Waits for room where a subscription's policy says so, each at most its own time. When the future is
+    /// dropped while it waits, the queues that had no room get a dead letter; nothing is lost.
+    ///
+    /// # Errors
+    /// [`PublishError`] hands the draft back; no subscription has seen it then.
+    pub async fn publish(&self, draft: impl Into<Draft>) -> Result<Receipt, PublishError> {
+        let accepted = self.inner.accept(draft.into(), Publisher::Waiting, None)?;
+        Ok(accepted.finish().await)
+    }
+
+    /// Publishes without ever waiting: from any thread, with or without a runtime.
+    ///
+    /// # Errors
+    /// [`PublishError`] hands the draft back; no subscription has seen it then. `Full` where [`Bus::publish`] would wait.
+    pub fn try_publish(&self, draft: impl Into<Draft>) -> Result<Receipt, PublishError> {
+        Ok(self.inner.accept(draft.into(), Publisher::Now, None)?.receipt)
+    }
+
+    /// Publishes and waits until every subscription has settled the event, retries included, or the time is up. Those that
+    /// had not settled by then are [`Settlement::Pending`] and go on.
+    ///
+    /// # Errors
+    /// [`PublishError`] hands the draft back.
+    pub async fn publish_and_wait(
+        &self,
+        draft: impl Into<Draft>,
+        limit: Duration,
+    ) -> Result<Settlements, PublishError> {
+        let waiter = Arc::new(Waiter::default());
+        let accepted = self.inner.accept(draft.into(), Publisher::Waiting, Some(&waiter))?;
+        let mut receipt = accepted.receipt.clone();
+        let settled = async {
+            receipt = accepted.finish().await;
+            waiter.until(|results| all_settled(results).then_some(())).await;
+        };
+        // Out of time is no error: the results say who is pending.
+        let _ = timeout(limit, settled).await;
+        Ok(Settlements { receipt, results: waiter.results() })
+    }
+
+    /// Publishes and waits for the first reply.
+    ///
+    /// # Errors
+    /// [`RequestError`] says whether it was not published, nobody subscribes, nobody replied, or the time was up.
+    pub async fn request(&self, draft: impl Into<Draft>, limit: Duration) -> Result<Payload, RequestError> {
+        let draft = draft.into();
+        let topic = draft.topic.to_string();
+        let waiter = Arc::new(Waiter::default());
+        let accepted = self.inner.accept(draft, Publisher::Waiting, Some(&waiter))?;
+        if accepted.receipt.matched == 0 {
+            return Err(RequestError::NoSubscriber { topic });
+        }
+        let replied = async {
+            let reply = waiter.until(|results| match first_reply(results) {
+                Some(payload) => Some(Ok(payload)),
+                None if all_settled(results) => Some(Err(results.len())),
+                None => None,
+            });
+            // Waiting for room and waiting for the reply go on together: another subscription may reply first.
+            let finish = accepted.finish();
+            tokio::pin!(reply, finish);
+            tokio::select! {
+                reply = &mut reply => reply,
+                _receipt = &mut finish => reply.await,
+            }
+        };
+        match timeout(limit, replied).await {
+            Ok(Ok(payload)) => Ok(payload),
+            Ok(Err(settled)) => Err(RequestError::NoReply { topic, settled }),
+            Err(_) => Err(RequestError::TimedOut { timeout_ms: limit.as_millis() }),
+        }
+    }
+
+    /// Publishes one of the host's own events on a `plugbus.` topic, as JSON. For the crates that make up the host; guests
+    /// and peers cannot reach it. Never waits, never fails its caller.
+    pub fn publish_host(&self, topic: &str, data: &impl Serialize) {
+        self.inner.publish_host(topic, || data);
+    }
+
+    /// Starts to subscribe. See [`Subscribe`] for the options and the ways to receive.
+    pub fn subscribe(&self, filters: impl IntoFilters) -> Subscribe {
+        Subscribe::new(self.inner.clone(), filters.into_filters())
+    }
+
+    /// Every subscription, by age.
+    #[must_use]
+    pub fn subscriptions(&self) -> Vec<SubscriptionStats> {
+        self.inner.slots().iter().map(|slot| snapshot(slot)).collect()
+    }
+
+    /// The subscriptions that an event on the topic would reach, in the order of delivery.
+    #[must_use]
+    pub fn matching(&self, topic: &Topic) -> Vec<Name> {
+        self.inner.matching(topic).iter().map(|slot| slot.name.clone()).collect()
+    }
+
+    /// Ends the subscription of that name, whoever holds its guard. False if there is none.
+    pub fn unsubscribe(&self, name: &Name) -> bool {
+        let found = self.inner.slots().into_iter().find(|slot| slot.name == *name);
+        found.is_some_and(|slot| {
+            self.inner.remove(slot.number);
+            true
+        })
+    }
+
+    /// Ends all subscriptions one of whose filters is covered by this one. Returns how many.
+    pub fn unsubscribe_all(&self, filter: &Filter) -> usize {
+        let covered = |slot: &Arc<crate::slot::Slot>| slot.filters.load().iter().any(|own| filter.covers(own));
+        let slots: Vec<_> = self.inner.slots().into_iter().filter(covered).collect();
+        slots.iter().for_each(|slot| self.inner.remove(slot.number));
+        slots.len()
+    }
+
+    /// Swallows (and counts) what is published on matching topics while the guard lives. Guards nest freely.
+    pub fn mute(&self, filter: Filter) -> MuteGuard {
+        MuteGuard { _gate: self.add_gate(Gate { filter, kind: GateKind::Mute }) }
+    }
+
+    /// Keeps back what is published on matching topics while the guard lives, at most `events_max` events; then publishers
+    /// get [`PublishError::Full`].
+    pub fn hold(&self, filter: Filter, mode: HoldMode, events_max: usize) -> HoldGuard {
+        let kind = GateKind::Hold { mode, events_max, kept: Mutex::default() };
+        HoldGuard { gate: self.add_gate(Gate { filter, kind }) }
+    }
+
+    fn add_gate(&self, gate: Gate) -> GateGuard {
+        let gate = Arc::new(gate);
+        self.inner.gates.rcu(|gates| {
+            let mut gates = Vec::clone(gates);
+            gates.push(gate.clone());
+            gates
+        });
+        GateGuard { bus: Arc::downgrade(&self.inner), gate }
+    }
+
+    /// Declares a topic with a description. With [`BusBuilder::strict_topics`] only declared topics are taken. False where
+    /// the directory is full ([`BusBuilder::topics_max`]).
+    pub fn declare(&self, topic: &Topic, description: &str) -> bool {
+        self.inner.topics.declare(topic, description)
+    }
+
+    /// The topics declared or seen that a filter matches, in their order.
+    #[must_use]
+    pub fn topics(&self, filter: &Filter) -> Vec<TopicInfo> {
+        self.inner.topics.list(filter)
+    }
+
+    /// What the bus counted.
+    #[must_use]
+    pub fn stats(&self) -> BusStats {
+        let counters = &self.inner.counters;
+        BusStats {
+            accepted: counters.accepted.load(Relaxed),
+            refused: counters.refused.load(Relaxed),
+            unmatched: counters.unmatched.load(Relaxed),
+            muted: counters.muted.load(Relaxed),
+            held: counters.held.load(Relaxed),
+            outbox_refused: counters.outbox_refused.load(Relaxed),
+            topics_unlisted: self.inner.topics.unlisted(),
+            subscriptions: self.inner.lock_registry().slots.len(),
+            dead_letters: self.inner.dead.stats(),
+        }
+    }
+
+    /// Waits for one event that matches and satisfies the predicate.
+    ///
+    /// # Errors
+    /// [`WaitError`] when the time is up, or the filter or the bus does not allow it.
+    pub async fn wait_for(
+        &self,
+        filters: impl IntoFilters,
+        predicate: impl Fn(&Event) -> bool,
+        limit: Duration,
+    ) -> Result<Arc<Event>, WaitError> {
+        let mut stream = self.subscribe(filters).stream().map_err(WaitError::Subscribe)?;
+        let found = async {
+            while let Some(event) = stream.next().await {
+                if predicate(&event) {
+                    return Some(event);
+                }
+            }
+            None
+        };
+        match timeout(limit, found).await {
+            Ok(Some(event)) => Ok(event),
+            Ok(None) => Err(WaitError::Closed),
+            Err(_) => Err(WaitError::TimedOut { timeout_ms: limit.as_millis() }),
+        }
+    }
+}
+
+/// Why [`Bus::wait_for`] has no event.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// Not subscribed.
+    #[error("not subscribed")]
+    Subscribe(#[source] crate::subscribe::SubscribeError),
+    /// The time was up.
+    #[error("no such event within {timeout_ms} ms")]
+    TimedOut {
+        /// The time allowed.
+        timeout_ms: u128,
+    },
+    /// The bus was shut down.
+    #[error("the bus was shut down")]
+    Closed,
+}
+
+fn all_settled(results: &[(Name, Settlement)]) -> bool {
+    results.iter().all(|(_, settlement)| *settlement != Settlement::Pending)
+}
+
+fn first_reply(results: &[(Name, Settlement)]) -> Option<Payload> {
+    results.iter().find_map(|(_, settlement)| match settlement {
+        Settlement::Acked(Reply(payload)) => payload.clone(),
+        _ => None,
+    })
+}

@@ -1,0 +1,153 @@
+//! Inline handlers: called inside publish, on the publisher's thread, by priority. The way with the lowest latency, and
+//! the one that can stop an event before others see it.
+//!
+//! There is no queue, so there is one attempt: a failure or panic is reported and becomes a dead letter at once. Keep them
+//! short: the publisher waits.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use crate::bus::Inner;
+use crate::clock::now_ns;
+use crate::dead::{AttemptRecord, DeadReason};
+use crate::delivery::{Next, Verdict};
+use crate::event::{Event, Payload};
+use crate::handler::{Delivery, Failure, HandlerError, IntoOutcome, Reply};
+use crate::outbox::Outbox;
+use crate::queue::{Item, Lane};
+use crate::settlement::{Settlement, Waiter, settle};
+use crate::slot::{Kind, Slot};
+use crate::worker::panic_fault;
+
+/// What an inline handler answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Flow {
+    /// Handled; the event goes on to the next subscription.
+    Continue(Reply),
+    /// Handled; no subscription after this one sees the event. The receipt names the one that stopped it.
+    Stop(Reply),
+}
+
+/// What an inline handler may return.
+pub trait IntoFlow {
+    /// Converts.
+    ///
+    /// # Errors
+    /// The handler's failure.
+    fn into_flow(self) -> Result<Flow, HandlerError>;
+}
+
+impl IntoFlow for () {
+    fn into_flow(self) -> Result<Flow, HandlerError> {
+        Ok(Flow::Continue(Reply(None)))
+    }
+}
+
+impl IntoFlow for Flow {
+    fn into_flow(self) -> Result<Flow, HandlerError> {
+        Ok(self)
+    }
+}
+
+impl IntoFlow for Payload {
+    fn into_flow(self) -> Result<Flow, HandlerError> {
+        self.into_outcome().map(Flow::Continue)
+    }
+}
+
+impl<T: IntoFlow, E: Into<HandlerError>> IntoFlow for Result<T, E> {
+    fn into_flow(self) -> Result<Flow, HandlerError> {
+        self.map_err(Into::into).and_then(T::into_flow)
+    }
+}
+
+/// A boxed inline handler.
+pub(crate) type InlineHandler = dyn Fn(&Delivery) -> Result<Flow, HandlerError> + Send + Sync;
+
+/// Calls one inline handler. True when it stopped the event.
+pub(crate) fn call(slot: &Slot, event: &Arc<Event>, waiter: Option<&Arc<Waiter>>, bus: &Inner) -> bool {
+    let Kind::Inline { handler, paused } = &slot.kind else { return false };
+    let settings = slot.settings.load();
+    let Some(last) = slot.count_in(settings.events_max) else { return false };
+    slot.counters.matched.fetch_add(1, Relaxed);
+    let item = Item::new(event.clone(), Lane::Free, waiter.cloned());
+    let stopped = if paused.load(Relaxed) {
+        slot.bury(item, DeadReason::Paused);
+        false
+    } else {
+        run(slot, handler, item, bus)
+    };
+    if last {
+        bus.unroute(slot.number);
+    }
+    stopped
+}
+
+fn run(slot: &Slot, handler: &InlineHandler, mut item: Item, bus: &Inner) -> bool {
+    let delivery = Delivery {
+        event: item.event.clone(),
+        attempt: 1,
+        subscription: slot.name.clone(),
+        outbox: Outbox::new(slot.settings.load().outbox),
+    };
+    let begun = Instant::now();
+    let nested = Nested::enter();
+    let result = catch_unwind(AssertUnwindSafe(|| handler(&delivery)));
+    let result = result.unwrap_or_else(|panic| Err(panic_fault(&*panic).into()));
+    slot.counters.attempt(result.as_ref().err(), begun.elapsed());
+    let error = match result {
+        Ok(flow) => {
+            slot.counters.acked.fetch_add(1, Relaxed);
+            bus.release_now(&slot.name, delivery.outbox.take());
+            drop(nested);
+            let (reply, stop) = match flow {
+                Flow::Continue(reply) => (reply, false),
+                Flow::Stop(reply) => (reply, true),
+            };
+            settle(item.waiter.as_ref(), &slot.name, || Settlement::Acked(reply));
+            return stop;
+        }
+        Err(error) => error,
+    };
+    drop(nested);
+    let (verdict, reason) = match &error {
+        HandlerError::Failure(Failure::Reject(reason)) => {
+            slot.counters.rejected.fetch_add(1, Relaxed);
+            (Verdict::Rejected, DeadReason::Rejected(reason.clone()))
+        }
+        _ => (Verdict::Exhausted, DeadReason::Exhausted { attempts: 1, last: error.clone() }),
+    };
+    let record = AttemptRecord::new(1, &error, now_ns());
+    bus.report_failed(&slot.name, &item.event, &record, &error, &Next::Dead(verdict));
+    item.history.push(record);
+    slot.bury(item, reason);
+    false
+}
+
+thread_local! {
+    static DEPTH: Cell<u8> = const { Cell::new(0) };
+}
+
+/// How many inline handlers are on this thread's stack: an inline handler that publishes what it listens to would
+/// otherwise overflow the stack before hops are counted.
+pub(crate) fn depth() -> u8 {
+    DEPTH.get()
+}
+
+struct Nested;
+
+impl Nested {
+    fn enter() -> Self {
+        DEPTH.set(DEPTH.get().saturating_add(1));
+        Self
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get().saturating_sub(1));
+    }
+}

@@ -1,0 +1,117 @@
+//! Waiting for quiet, and the orderly end.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::bus::{Inner, phase};
+use crate::control::Workers;
+use crate::event::Event;
+use crate::handle::Bus;
+use crate::name::Name;
+use crate::slot::Kind;
+
+/// What was left when a bus was shut down.
+#[derive(Debug, Default)]
+pub struct ShutdownReport {
+    /// Events that were accepted and not settled, by subscription, in order. Their only copies are here.
+    pub unsettled: Vec<Unsettled>,
+    /// Handlers that had not finished within the grace and were cut off.
+    pub cut_off: usize,
+}
+
+/// A delivery that a shutdown left unsettled.
+#[derive(Debug)]
+pub struct Unsettled {
+    /// Whose.
+    pub subscription: Name,
+    /// The event.
+    pub event: Arc<Event>,
+    /// The attempt that would have come next.
+    pub attempt: u32,
+}
+
+impl Bus {
+    /// Waits until no event is queued or in flight, or the time is up. True when idle. Subscriptions that are paused or
+    /// suspended count as idle: what they hold waits for somebody else.
+    pub async fn wait_idle(&self, limit: Duration) -> bool {
+        let inner = &self.inner;
+        inner.wait_until(Instant::now() + limit, || inner.is_idle()).await
+    }
+
+    /// Ends the bus: takes no more events from outside, lets handlers settle what is queued (and what they publish) for at
+    /// most `grace`, then cuts off the rest and reports it. Paused and suspended subscriptions are not waited for. Streams
+    /// end after what is queued for them, or at once when nobody reads them within the grace.
+    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        let inner = &self.inner;
+        let deadline = Instant::now() + grace;
+        inner.phase.fetch_max(phase::DRAINING, SeqCst);
+        inner.wait_until(deadline, || inner.is_idle()).await;
+        let mut report = ShutdownReport::default();
+        let slots = inner.slots();
+        // Cut off before the bus closes: what a handler has published and acked must still get in.
+        for slot in &slots {
+            report.cut_off += slot.read_queue(|queue| queue.in_flight());
+            slot.set_workers(Workers::default()).finish(Duration::ZERO).await;
+        }
+        inner.phase.store(phase::CLOSED, SeqCst);
+        for slot in &slots {
+            report.unsettled.extend(slot.close().into_iter().map(|item| Unsettled {
+                subscription: slot.name.clone(),
+                event: item.event,
+                attempt: item.attempt,
+            }));
+        }
+        report
+    }
+
+    /// Whether the bus takes events from outside.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.inner.phase.load(SeqCst) == phase::OPEN
+    }
+}
+
+impl Inner {
+    /// Waits for a condition that settlements bring about. True when it came in time.
+    pub(crate) async fn wait_until(&self, deadline: Instant, condition: impl Fn() -> bool) -> bool {
+        let _watching = Watching::new(self);
+        loop {
+            let progress = self.idle.notified();
+            tokio::pin!(progress);
+            progress.as_mut().enable();
+            if condition() {
+                return true;
+            }
+            if timeout_at(deadline, progress).await.is_err() {
+                return condition();
+            }
+        }
+    }
+
+    /// Whether no event is on its way. What handlers publish is in its queues before they are settled, so there is no gap.
+    fn is_idle(&self) -> bool {
+        self.slots().iter().all(|slot| {
+            let held = slot.read_queue(|queue| queue.is_held() && queue.in_flight() == 0);
+            matches!(slot.kind, Kind::Inline { .. }) || held || slot.is_idle()
+        })
+    }
+}
+
+/// Counts somebody who wants to hear of every settlement.
+struct Watching<'a>(&'a Inner);
+
+impl<'a> Watching<'a> {
+    fn new(inner: &'a Inner) -> Self {
+        inner.idle_watchers.fetch_add(1, SeqCst);
+        Self(inner)
+    }
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.0.idle_watchers.fetch_sub(1, SeqCst);
+    }
+}

@@ -1,0 +1,116 @@
+//! What publishing gives back.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::event::{Draft, InvalidEvent};
+use crate::name::Name;
+
+/// The bus has accepted an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    /// The event's id.
+    pub id: Arc<str>,
+    /// The bus's number; 0 for an event that was muted or is held back.
+    pub seq: u64,
+    /// Subscriptions that the event matched. Each will ack it or have it as a dead letter, but for those in `dropped`.
+    pub matched: usize,
+    /// Of these, how many have it as a dead letter already (queue full, inline handler failed).
+    pub dead: usize,
+    /// Of these, how many dropped this event by their policy.
+    pub dropped: usize,
+    /// The inline handler that stopped the event, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<Name>,
+    /// What became of it if it was not delivered.
+    pub disposition: Disposition,
+}
+
+/// Whether an accepted event went out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disposition {
+    /// To all subscriptions that match.
+    Delivered,
+    /// To none: a [`MuteGuard`](crate::MuteGuard) swallowed it.
+    Muted,
+    /// Later: a [`HoldGuard`](crate::HoldGuard) keeps it.
+    Held,
+    /// To none: over the bound on hops; it is a dead letter.
+    TooManyHops,
+}
+
+/// The bus has not accepted an event. The draft comes back with [`PublishError::into_draft`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The event is malformed or over a limit.
+    #[error("event not acceptable")]
+    Invalid {
+        /// The draft.
+        draft: Box<Draft>,
+        /// What is wrong.
+        #[source]
+        source: InvalidEvent,
+    },
+    /// A subscription (or a hold) has no room and does not let publishers wait.
+    #[error("queue of `{by}` is full; try again later, or publish with `publish().await`, which waits for room")]
+    Full {
+        /// The draft.
+        draft: Box<Draft>,
+        /// Whose queue.
+        by: Name,
+    },
+    /// The bus takes only declared topics, and this is none.
+    #[error("topic `{}` is not declared; declare it first (`Bus::declare`)", draft.topic)]
+    Undeclared {
+        /// The draft.
+        draft: Box<Draft>,
+    },
+    /// The bus is shutting down.
+    #[error("the bus is shutting down")]
+    Closed(Box<Draft>),
+}
+
+impl PublishError {
+    /// The draft as it was given.
+    #[must_use]
+    pub fn into_draft(self) -> Draft {
+        match self {
+            Self::Invalid { draft, .. }
+            | Self::Full { draft, .. }
+            | Self::Undeclared { draft }
+            | Self::Closed(draft) => *draft,
+        }
+    }
+}
+
+/// Why a request got no reply.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The event was not accepted.
+    #[error("request not published")]
+    Publish(#[from] PublishError),
+    /// No subscription matches the topic.
+    #[error("nobody subscribes to `{topic}`")]
+    NoSubscriber {
+        /// The topic.
+        topic: String,
+    },
+    /// Every subscription settled, none with a reply.
+    #[error("no subscriber of `{topic}` replied ({settled} settled)")]
+    NoReply {
+        /// The topic.
+        topic: String,
+        /// How many settled.
+        settled: usize,
+    },
+    /// The time was up first. Handlers go on.
+    #[error("no reply within {timeout_ms} ms")]
+    TimedOut {
+        /// The time allowed.
+        timeout_ms: u128,
+    },
+}

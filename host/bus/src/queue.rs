@@ -1,0 +1,361 @@
+//! The queue of one subscription: a plain data structure, without clock, locks or tasks.
+//!
+//! It is made of *lanes*. Of each lane one delivery is out at a time (runnable, in flight, or waiting for its retry); the
+//! others wait behind it. A subscription with one handler and no ordering key is one lane, with a key it has a lane for
+//! each key, and otherwise each event is its own lane. So order within a lane holds through retries and reloads.
+//!
+//! Bounded in events and bytes: [`Queue::push`] hands back what does not fit, and the caller applies the policy. Retries
+//! always fit, since they came out of the bound before. Lanes with nothing in them are forgotten.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::dead::AttemptRecord;
+use crate::event::Event;
+use crate::settlement::Waiter;
+
+/// Which order an item must keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// With all others that share the key.
+    Keyed(Arc<str>),
+    /// With none.
+    Free,
+}
+
+/// An event that waits for a handler.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) event: Arc<Event>,
+    /// Number of the attempt to come, from 1.
+    pub(crate) attempt: u32,
+    pub(crate) lane: Lane,
+    /// Position in the order of arrival; given by the queue.
+    pub(crate) order: u64,
+    /// Who wants to know how it ends.
+    pub(crate) waiter: Option<Arc<Waiter>>,
+    /// What earlier attempts came to. Empty for nearly all.
+    pub(crate) history: Vec<AttemptRecord>,
+}
+
+impl Item {
+    pub(crate) fn new(event: Arc<Event>, lane: Lane, waiter: Option<Arc<Waiter>>) -> Self {
+        Self { event, attempt: 1, lane, order: 0, waiter, history: Vec::new() }
+    }
+}
+
+/// Why nothing can be handled now, and until when.
+#[derive(Debug)]
+pub(crate) enum Take {
+    /// Handle this.
+    Item(Box<Item>),
+    /// Nothing before this time.
+    WaitUntil(Instant),
+    /// Nothing until something changes.
+    Idle,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    runnable: VecDeque<Item>,
+    lanes: HashMap<Arc<str>, VecDeque<Item>>,
+    delayed: BinaryHeap<Delayed>,
+    waiting: usize,
+    waiting_bytes: usize,
+    in_flight: usize,
+    next_order: u64,
+    events_max: usize,
+    bytes_max: usize,
+    paused: bool,
+    suspension: Suspension,
+}
+
+/// The supervisor's hold on a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Suspension {
+    None,
+    Suspended,
+    /// The next event goes through, then the queue is suspended again.
+    ProbeNext,
+}
+
+#[derive(Debug)]
+struct Delayed {
+    due: Instant,
+    item: Item,
+}
+
+impl Queue {
+    pub(crate) fn new(events_max: usize, bytes_max: usize) -> Self {
+        Self {
+            runnable: VecDeque::new(),
+            lanes: HashMap::new(),
+            delayed: BinaryHeap::new(),
+            waiting: 0,
+            waiting_bytes: 0,
+            in_flight: 0,
+            next_order: 0,
+            events_max,
+            bytes_max,
+            paused: false,
+            suspension: Suspension::None,
+        }
+    }
+
+    /// Changes the bounds. What is over a smaller bound stays and drains.
+    pub(crate) fn set_bounds(&mut self, events_max: usize, bytes_max: usize) {
+        (self.events_max, self.bytes_max) = (events_max, bytes_max);
+    }
+
+    /// Adds an item at the end of its lane, or hands it back where the queue is full.
+    pub(crate) fn push(&mut self, mut item: Item) -> Result<(), Box<Item>> {
+        if !self.has_room_for(item.event.size_bytes()) {
+            return Err(Box::new(item));
+        }
+        item.order = self.next_order;
+        self.next_order += 1;
+        self.add(item);
+        Ok(())
+    }
+
+    /// Whether an event of that size fits. An empty queue takes any one event.
+    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
+        self.waiting == 0
+            || (self.waiting < self.events_max && self.waiting_bytes.saturating_add(bytes) <= self.bytes_max)
+    }
+
+    /// The next item to handle at a time. Due retries come first.
+    pub(crate) fn take(&mut self, now: Instant) -> Take {
+        if self.is_held() {
+            return Take::Idle;
+        }
+        self.wake_delayed(now);
+        match self.runnable.pop_front() {
+            Some(item) => {
+                if self.suspension == Suspension::ProbeNext {
+                    self.suspension = Suspension::Suspended;
+                }
+                self.in_flight += 1;
+                self.uncount(&item);
+                Take::Item(Box::new(item))
+            }
+            None => self.delayed.peek().map_or(Take::Idle, |delayed| Take::WaitUntil(delayed.due)),
+        }
+    }
+
+    /// An item taken before is settled: the next one of its lane may go.
+    pub(crate) fn settle(&mut self, lane: &Lane) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.release(lane);
+    }
+
+    /// An item taken before comes again at a time; its lane is held until then.
+    pub(crate) fn retry(&mut self, item: Item, due: Instant) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.count(&item);
+        self.delayed.push(Delayed { due, item });
+    }
+
+    /// An item taken before comes again as the next of its lane.
+    pub(crate) fn again(&mut self, item: Item) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.count(&item);
+        self.runnable.push_front(item);
+    }
+
+    /// Removes the item that has waited longest and is not in flight. Items that wait for their retry are not taken.
+    pub(crate) fn drop_oldest(&mut self) -> Option<Item> {
+        let in_lanes = self.lanes.iter().filter_map(|(key, waiting)| Some((waiting.front()?.order, key)));
+        let oldest_in_lanes = in_lanes.min_by_key(|(order, _)| *order).map(|(order, key)| (order, key.clone()));
+        let oldest_runnable = self.runnable.front().map(|item| item.order);
+        let dropped = match (oldest_runnable, oldest_in_lanes) {
+            (Some(runnable), Some((waiting, key))) if waiting < runnable => self.pop_waiting(&key),
+            (Some(_), _) => {
+                let item = self.runnable.pop_front();
+                if let Some(item) = &item {
+                    self.release(&item.lane);
+                }
+                item
+            }
+            (None, Some((_, key))) => self.pop_waiting(&key),
+            (None, None) => None,
+        };
+        if let Some(item) = &dropped {
+            self.uncount(item);
+        }
+        dropped
+    }
+
+    /// Empties the queue, in order of arrival. What is in flight is not touched.
+    pub(crate) fn drain(&mut self) -> Vec<Item> {
+        let mut items: Vec<Item> = self.runnable.drain(..).collect();
+        items.extend(self.lanes.drain().flat_map(|(_, waiting)| waiting));
+        items.extend(self.delayed.drain().map(|delayed| delayed.item));
+        items.sort_by_key(|item| item.order);
+        (self.waiting, self.waiting_bytes) = (0, 0);
+        items
+    }
+
+    /// Gives every waiting item a lane anew, after the subscription's ordering has changed. Retries keep their times, but
+    /// hold their new lanes from now on only against what comes later.
+    pub(crate) fn relane(&mut self, lane_of: impl Fn(&Event) -> Lane) {
+        let delayed: Vec<Delayed> = self.delayed.drain().collect();
+        for mut entry in delayed {
+            entry.item.lane = lane_of(&entry.item.event);
+            self.delayed.push(entry);
+        }
+        let mut items: Vec<Item> = self.runnable.drain(..).collect();
+        items.extend(self.lanes.drain().flat_map(|(_, waiting)| waiting));
+        items.sort_by_key(|item| item.order);
+        let held: Vec<Arc<str>> = self.delayed.iter().filter_map(|entry| entry.item.lane.key()).collect();
+        self.lanes.extend(held.into_iter().map(|key| (key, VecDeque::new())));
+        for mut item in items {
+            self.uncount(&item);
+            item.lane = lane_of(&item.event);
+            self.add(item);
+        }
+    }
+
+    pub(crate) fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    pub(crate) fn suspend(&mut self) {
+        self.suspension = Suspension::Suspended;
+    }
+
+    pub(crate) fn probe(&mut self) {
+        if self.suspension == Suspension::Suspended {
+            self.suspension = Suspension::ProbeNext;
+        }
+    }
+
+    pub(crate) fn unsuspend(&mut self) {
+        self.suspension = Suspension::None;
+    }
+
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.suspension != Suspension::None
+    }
+
+    /// Whether nothing would be handed out, whatever waits.
+    pub(crate) fn is_held(&self) -> bool {
+        self.paused || self.suspension == Suspension::Suspended
+    }
+
+    /// Whether something could be handed out at once.
+    pub(crate) fn has_runnable(&self) -> bool {
+        !self.runnable.is_empty() && !self.is_held()
+    }
+
+    /// Events that wait, retries included.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// At most half full: the mark at which publishers wait again for a queue that was full for too long.
+    pub(crate) fn is_half_empty(&self) -> bool {
+        self.waiting <= self.events_max / 2 && self.waiting_bytes <= self.bytes_max / 2
+    }
+
+    /// Puts what is due in front, the earliest first.
+    fn wake_delayed(&mut self, now: Instant) {
+        let mut due = Vec::new();
+        while self.delayed.peek().is_some_and(|delayed| delayed.due <= now) {
+            due.extend(self.delayed.pop());
+        }
+        for delayed in due.into_iter().rev() {
+            self.runnable.push_front(delayed.item);
+        }
+    }
+
+    fn add(&mut self, item: Item) {
+        self.count(&item);
+        match item.lane.key() {
+            None => self.runnable.push_back(item),
+            Some(key) => match self.lanes.get_mut(&key) {
+                Some(waiting) => waiting.push_back(item),
+                None => {
+                    self.lanes.insert(key, VecDeque::new());
+                    self.runnable.push_back(item);
+                }
+            },
+        }
+    }
+
+    /// Lets the next item of a lane go, or forgets the lane.
+    fn release(&mut self, lane: &Lane) {
+        let Some(key) = lane.key() else { return };
+        let Some(waiting) = self.lanes.get_mut(&key) else { return };
+        match waiting.pop_front() {
+            Some(item) => self.runnable.push_back(item),
+            None => {
+                self.lanes.remove(&key);
+            }
+        }
+    }
+
+    fn pop_waiting(&mut self, key: &Arc<str>) -> Option<Item> {
+        self.lanes.get_mut(key)?.pop_front()
+    }
+
+    fn count(&mut self, item: &Item) {
+        self.waiting += 1;
+        self.waiting_bytes += item.event.size_bytes();
+    }
+
+    fn uncount(&mut self, item: &Item) {
+        self.waiting -= 1;
+        self.waiting_bytes -= item.event.size_bytes();
+    }
+}
+
+impl Lane {
+    fn key(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Keyed(key) => Some(key.clone()),
+            Self::Free => None,
+        }
+    }
+}
+
+// The heap gives out the greatest first: the earliest due, and of those the oldest, must be the greatest.
+impl Ord for Delayed {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.due.cmp(&self.due).then(other.item.order.cmp(&self.item.order))
+    }
+}
+
+impl PartialOrd for Delayed {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Delayed {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Delayed {}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

@@ -1,0 +1,514 @@
+//! A slot is one subscription as the bus holds it: its queue, its settings, its counters.
+//!
+//! Publishers [offer](Slot::offer) events to it, workers take them out. Who waits: publishers, for room, in order of
+//! arrival, where the policy says so; workers, for events. What bounds it: [`Settings::queue_events_max`] and
+//! `queue_bytes_max`. The lock is held for a few instructions and never across an await or a call of foreign code.
+
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::bus::Inner;
+use crate::control::Workers;
+use crate::dead::DeadReason;
+use crate::event::Event;
+use crate::inline::InlineHandler;
+use crate::name::Name;
+use crate::queue::{Item, Lane, Queue, Take};
+use crate::settings::{Settings, WhenFull};
+use crate::settlement::{Settlement, Waiter, settle};
+use crate::stats::Counters;
+use crate::topic::Filter;
+
+/// See the module.
+pub(crate) struct Slot {
+    pub(crate) number: u64,
+    pub(crate) name: Name,
+    pub(crate) filters: ArcSwap<Vec<Filter>>,
+    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) priority: i32,
+    pub(crate) kind: Kind,
+    pub(crate) counters: Counters,
+    pub(crate) bus: Weak<Inner>,
+    state: Mutex<State>,
+    /// Workers wait here for events.
+    work: Notify,
+    /// Publishers wait here for room.
+    room: Notify,
+    waiting_publishers: AtomicUsize,
+    /// Set when a publisher waited in vain; cleared when the queue has fallen to half.
+    saturated: AtomicBool,
+    taken_in: AtomicU64,
+    workers: Mutex<Workers>,
+}
+
+/// How a subscription gets its events.
+pub(crate) enum Kind {
+    /// Called inside publish.
+    Inline { handler: Box<InlineHandler>, paused: AtomicBool },
+    /// Through the queue, to worker tasks. What is left at the end becomes dead letters.
+    Queued,
+    /// Through the queue, to a stream that its owner reads. What is left at the end is counted.
+    Stream,
+}
+
+struct State {
+    queue: Queue,
+    /// Workers of an older generation stop.
+    generation: u64,
+    closed: bool,
+}
+
+/// What a worker does next. Closed: a worker knows nothing else.
+pub(crate) enum Wake {
+    /// Handle this.
+    Delivery(Box<Item>),
+    /// A newer generation has taken over, or the subscription has ended.
+    Stop,
+}
+
+/// What became of an offer.
+#[derive(Debug)]
+pub(crate) enum Offer {
+    /// It is in the queue.
+    Queued,
+    /// There is no room, and the policy lets a publisher wait.
+    WaitForRoom(WaitingPublisher),
+    /// There is no room, and waiting is not to be: it is a dead letter already.
+    Dead,
+    /// The policy dropped the new event.
+    Dropped,
+    /// The subscription has ended or has had all the events it wanted.
+    NotTaken,
+}
+
+impl Slot {
+    #[allow(clippy::too_many_arguments, reason = "one caller; a struct would repeat the fields of Slot")]
+    pub(crate) fn new(
+        number: u64,
+        name: Name,
+        filters: Vec<Filter>,
+        settings: Settings,
+        priority: i32,
+        kind: Kind,
+        bus: Weak<Inner>,
+    ) -> Self {
+        let queue = Queue::new(settings.queue_events_max.get(), settings.queue_bytes_max);
+        Self {
+            number,
+            name,
+            filters: ArcSwap::from_pointee(filters),
+            settings: ArcSwap::from_pointee(settings),
+            priority,
+            kind,
+            counters: Counters::default(),
+            bus,
+            state: Mutex::new(State { queue, generation: 0, closed: false }),
+            work: Notify::new(),
+            room: Notify::new(),
+            waiting_publishers: AtomicUsize::new(0),
+            saturated: AtomicBool::new(false),
+            taken_in: AtomicU64::new(0),
+            workers: Mutex::default(),
+        }
+    }
+
+    /// Puts the tasks of a new generation in the place of the old ones, which are returned.
+    pub(crate) fn set_workers(&self, workers: Workers) -> Workers {
+        std::mem::replace(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner), workers)
+    }
+
+    /// Whether an event that matched by topic is wanted: by source, and by how many were wanted in all.
+    pub(crate) fn wants(&self, event: &Event) -> bool {
+        let settings = self.settings.load();
+        settings.source.as_ref().is_none_or(|source| source.matches(&event.source))
+            && settings.events_max.is_none_or(|max| self.taken_in.load(Relaxed) < max.get())
+    }
+
+    /// Whether a publisher would get its event back: the queue is full and the policy (or the caller) does not wait.
+    pub(crate) fn would_refuse(&self, bytes: usize, may_wait: bool) -> bool {
+        let refuses = match self.settings.load().when_full {
+            WhenFull::Refuse => true,
+            WhenFull::Wait { .. } => !may_wait && !self.saturated.load(Relaxed),
+            WhenFull::DropOldest | WhenFull::DropNewest => false,
+        };
+        if !refuses {
+            return false;
+        }
+        let state = self.lock();
+        !state.queue.is_paused() && !state.queue.is_suspended() && !state.queue.has_room_for(bytes)
+    }
+
+    /// Puts an event into the queue, or applies the policy.
+    pub(crate) fn offer(self: &Arc<Self>, event: &Arc<Event>, waiter: Option<&Arc<Waiter>>, may_wait: bool) -> Offer {
+        let settings = self.settings.load();
+        let Some(last) = self.count_in(settings.events_max) else { return Offer::NotTaken };
+        let item = Item::new(event.clone(), lane_of(&settings, event), waiter.cloned());
+        let offer = self.place(item, &settings, may_wait);
+        if last && let Some(bus) = self.bus.upgrade() {
+            // It has had all it wanted: no further event matches it. What is queued is still handled.
+            bus.unroute(self.number);
+        }
+        offer
+    }
+
+    /// What comes next for a worker of a generation. Cancel-safe: an item is handed out only by returning.
+    pub(crate) async fn next(&self, generation: u64) -> Wake {
+        loop {
+            let work = self.work.notified();
+            tokio::pin!(work);
+            work.as_mut().enable();
+            let due = match self.take(generation) {
+                Ok(wake) => return wake,
+                Err(due) => due,
+            };
+            match due {
+                None => work.await,
+                Some(due) => tokio::select! {
+                    () = work => {}
+                    () = sleep_until(due) => {}
+                },
+            }
+        }
+    }
+
+    /// Takes what is there now; otherwise says when the next retry is due.
+    fn take(&self, generation: u64) -> Result<Wake, Option<Instant>> {
+        let mut state = self.lock();
+        if state.closed || state.generation != generation {
+            return Ok(Wake::Stop);
+        }
+        match state.queue.take(Instant::now()) {
+            Take::Idle => Err(None),
+            Take::WaitUntil(due) => Err(Some(due)),
+            Take::Item(item) => {
+                // One notification wakes one worker; where more is runnable, it wakes the next.
+                let more = state.queue.has_runnable();
+                self.check_saturation(&state.queue);
+                drop(state);
+                if more {
+                    self.work.notify_one();
+                }
+                // Its own place in line was taken under the lock, so a publisher that waits is seen here.
+                if self.waiting_publishers.load(Relaxed) > 0 {
+                    self.room.notify_one();
+                }
+                Ok(Wake::Delivery(item))
+            }
+        }
+    }
+
+    /// An item taken before is settled.
+    pub(crate) fn settled(&self, lane: &Lane) {
+        let mut state = self.lock();
+        state.queue.settle(lane);
+        let more = state.queue.has_runnable();
+        drop(state);
+        if more {
+            self.work.notify_one();
+        }
+        self.progressed();
+    }
+
+    /// An item taken before comes again after a delay.
+    pub(crate) fn retry_after(&self, item: Item, delay: Duration) {
+        let due = Instant::now() + delay;
+        let mut state = self.lock();
+        if state.closed {
+            drop(state);
+            return self.leave(item);
+        }
+        state.queue.retry(item, due);
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// An item taken before comes again at once.
+    pub(crate) fn again(&self, item: Item) {
+        let mut state = self.lock();
+        if state.closed {
+            drop(state);
+            return self.leave(item);
+        }
+        state.queue.again(item);
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// Starts a new generation of workers: those of older ones stop before their next event. Returns its number.
+    pub(crate) fn new_generation(&self, filters: Vec<Filter>, settings: Option<Settings>) -> u64 {
+        let mut state = self.lock();
+        state.generation += 1;
+        let generation = state.generation;
+        self.filters.store(Arc::new(filters));
+        if let Some(settings) = settings {
+            state.queue.set_bounds(settings.queue_events_max.get(), settings.queue_bytes_max);
+            let old = self.settings.swap(Arc::new(settings.clone()));
+            let one_lane = |s: &Settings| (s.ordering_key.clone(), s.concurrency.get() == 1);
+            if one_lane(&old) != one_lane(&settings) {
+                state.queue.relane(|event| lane_of(&settings, event));
+            }
+        }
+        drop(state);
+        self.work.notify_waiters();
+        self.work.notify_one();
+        generation
+    }
+
+    /// Ends the subscription and returns what was waiting. Workers stop before their next event.
+    pub(crate) fn close(&self) -> Vec<Item> {
+        let mut state = self.lock();
+        state.closed = true;
+        let left = state.queue.drain();
+        drop(state);
+        self.work.notify_waiters();
+        self.room.notify_waiters();
+        left
+    }
+
+    /// Ends the subscription; what was waiting becomes dead letters, or is counted where a stream simply went away.
+    pub(crate) fn close_and_leave(&self) {
+        for item in self.close() {
+            self.leave(item);
+        }
+        self.progressed();
+    }
+
+    /// Takes the subscription out of the bus and closes it.
+    pub(crate) fn end(&self) {
+        match self.bus.upgrade() {
+            Some(bus) => bus.remove(self.number),
+            None => self.close_and_leave(),
+        }
+    }
+
+    /// What happens to an event whose subscription ended first.
+    fn leave(&self, item: Item) {
+        match self.kind {
+            Kind::Stream => {
+                self.counters.discarded.fetch_add(1, Relaxed);
+                settle(item.waiter.as_ref(), &self.name, || Settlement::Dropped);
+            }
+            Kind::Inline { .. } | Kind::Queued => self.bury(item, DeadReason::Unsubscribed),
+        }
+    }
+
+    /// Makes a dead letter of an item. Counts, tells the waiter, tells the bus.
+    pub(crate) fn bury(&self, item: Item, reason: DeadReason) {
+        self.counters.dead.fetch_add(1, Relaxed);
+        settle(item.waiter.as_ref(), &self.name, || Settlement::Dead(reason.clone()));
+        if let Some(bus) = self.bus.upgrade() {
+            bus.bury(item.event, Some(&self.name), reason, item.history);
+        }
+    }
+
+    /// Runs something on the queue and wakes who may be waiting for its effect.
+    pub(crate) fn with_queue<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
+        let value = change(&mut self.lock().queue);
+        self.work.notify_waiters();
+        self.work.notify_one();
+        self.room.notify_waiters();
+        self.progressed();
+        value
+    }
+
+    /// Reads the queue without waking anybody.
+    pub(crate) fn read_queue<T>(&self, read: impl FnOnce(&Queue) -> T) -> T {
+        read(&self.lock().queue)
+    }
+
+    /// Whether nothing waits and nothing is in flight.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting_publishers.load(Relaxed) == 0
+            && self.read_queue(|queue| queue.waiting() == 0 && queue.in_flight() == 0)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Whether it has taken in all the events it wanted and settled them.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        let max = self.settings.load().events_max;
+        max.is_some_and(|max| self.taken_in.load(Relaxed) >= max.get()) && self.is_idle()
+    }
+
+    fn is_held(&self) -> bool {
+        self.read_queue(|queue| queue.is_paused() || queue.is_suspended())
+    }
+
+    /// Counts an event in; none where the subscription wants no more, true with the last one it wants.
+    pub(crate) fn count_in(&self, max: Option<NonZeroU64>) -> Option<bool> {
+        let before = self.taken_in.fetch_add(1, Relaxed);
+        match max {
+            Some(max) if before >= max.get() => None,
+            Some(max) => Some(before + 1 == max.get()),
+            None => Some(false),
+        }
+    }
+
+    fn place(self: &Arc<Self>, item: Item, settings: &Settings, may_wait: bool) -> Offer {
+        // Who comes while others wait stands behind them.
+        let overtaking = self.waiting_publishers.load(Relaxed) > 0;
+        let item = if overtaking && matches!(settings.when_full, WhenFull::Wait { .. }) {
+            Box::new(item)
+        } else {
+            match self.try_place(Box::new(item)) {
+                Ok(()) => return Offer::Queued,
+                Err(item) => item,
+            }
+        };
+        if self.is_closed() {
+            settle(item.waiter.as_ref(), &self.name, || Settlement::Dropped);
+            return Offer::NotTaken;
+        }
+        self.counters.full.fetch_add(1, Relaxed);
+        match settings.when_full {
+            WhenFull::Wait { max } if may_wait && !self.saturated.load(Relaxed) && !self.is_held() => {
+                Offer::WaitForRoom(WaitingPublisher::new(self.clone(), item, max))
+            }
+            WhenFull::Wait { .. } | WhenFull::Refuse => {
+                self.bury(*item, self.full_reason());
+                Offer::Dead
+            }
+            WhenFull::DropNewest => {
+                self.drop_item(*item, settings);
+                Offer::Dropped
+            }
+            WhenFull::DropOldest => self.place_over_oldest(item, settings),
+        }
+    }
+
+    fn place_over_oldest(&self, mut item: Box<Item>, settings: &Settings) -> Offer {
+        loop {
+            let oldest = self.lock().queue.drop_oldest();
+            let Some(oldest) = oldest else {
+                // Everything is waiting for its retry: the new one goes.
+                self.drop_item(*item, settings);
+                return Offer::Dropped;
+            };
+            self.drop_item(oldest, settings);
+            match self.try_place(item) {
+                Ok(()) => return Offer::Queued,
+                Err(back) => item = back,
+            }
+        }
+    }
+
+    fn drop_item(&self, item: Item, settings: &Settings) {
+        self.counters.dropped.fetch_add(1, Relaxed);
+        if settings.dead_letter_drops {
+            self.bury(item, DeadReason::Dropped);
+        } else {
+            settle(item.waiter.as_ref(), &self.name, || Settlement::Dropped);
+        }
+    }
+
+    fn try_place(&self, item: Box<Item>) -> Result<(), Box<Item>> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(item);
+        }
+        state.queue.push(*item)?;
+        drop(state);
+        self.counters.matched.fetch_add(1, Relaxed);
+        self.work.notify_one();
+        Ok(())
+    }
+
+    fn full_reason(&self) -> DeadReason {
+        self.read_queue(|queue| DeadReason::QueueFull {
+            waiting: queue.waiting(),
+            held: queue.is_paused() || queue.is_suspended(),
+        })
+    }
+
+    fn check_saturation(&self, queue: &Queue) {
+        if self.saturated.load(Relaxed) && queue.is_half_empty() {
+            self.saturated.store(false, Relaxed);
+        }
+    }
+
+    fn progressed(&self) {
+        if let Some(bus) = self.bus.upgrade() {
+            bus.progressed();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The lane of an event under the settings.
+pub(crate) fn lane_of(settings: &Settings, event: &Event) -> Lane {
+    match &settings.ordering_key {
+        Some(key) => Lane::Keyed(key.of(event)),
+        None if settings.concurrency.get() == 1 => Lane::Keyed(Arc::default()),
+        None => Lane::Free,
+    }
+}
+
+/// A publisher's place in the line for room. If it goes away (its future is dropped), the event becomes a dead letter: it
+/// was accepted, and other subscriptions may have handled it already.
+#[derive(Debug)]
+pub(crate) struct WaitingPublisher {
+    slot: Arc<Slot>,
+    item: Option<Box<Item>>,
+    deadline: Instant,
+}
+
+impl WaitingPublisher {
+    fn new(slot: Arc<Slot>, item: Box<Item>, max: Duration) -> Self {
+        slot.waiting_publishers.fetch_add(1, Relaxed);
+        Self { slot, item: Some(item), deadline: Instant::now() + max }
+    }
+
+    /// Waits for room. False when the time is up first: the event is a dead letter.
+    pub(crate) async fn wait(mut self) -> bool {
+        let slot = self.slot.clone();
+        while let Some(item) = self.item.take() {
+            let room = slot.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            match slot.try_place(item) {
+                Ok(()) => return true,
+                Err(item) => self.item = Some(item),
+            }
+            if slot.is_closed() {
+                self.give_up(DeadReason::Unsubscribed);
+            } else if slot.is_held() || timeout_at(self.deadline, room).await.is_err() {
+                slot.saturated.store(true, Relaxed);
+                self.give_up(slot.full_reason());
+            }
+        }
+        false
+    }
+
+    fn give_up(&mut self, reason: DeadReason) {
+        if let Some(item) = self.item.take() {
+            self.slot.bury(*item, reason);
+        }
+    }
+}
+
+impl Drop for WaitingPublisher {
+    fn drop(&mut self) {
+        self.give_up(DeadReason::PublisherGone);
+        self.slot.waiting_publishers.fetch_sub(1, Relaxed);
+        // If this one was woken and did not use its turn, or there is room for more, the next may try.
+        self.slot.room.notify_one();
+        self.slot.progressed();
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slot").field("name", &self.name).finish_non_exhaustive()
+    }
+}

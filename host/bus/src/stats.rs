@@ -1,0 +1,164 @@
+//! Counters: every event in, every end, every drop.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::dead::DeadStats;
+use crate::handler::{FaultKind, HandlerError};
+use crate::name::Name;
+use crate::slot::{Kind, Slot};
+
+/// What a bus counted since it was made.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct BusStats {
+    /// Events accepted.
+    pub accepted: u64,
+    /// Publishes refused: malformed, no room, closed.
+    pub refused: u64,
+    /// Accepted events that matched no subscription.
+    pub unmatched: u64,
+    /// Publishes that a mute swallowed.
+    pub muted: u64,
+    /// Publishes that a hold keeps or kept back.
+    pub held: u64,
+    /// Publishes on topics that found no room in the directory of topics.
+    pub topics_unlisted: u64,
+    /// Events that handlers published and that were refused at release; each is also logged.
+    pub outbox_refused: u64,
+    /// Subscriptions now.
+    pub subscriptions: usize,
+    /// Dead letters.
+    pub dead_letters: DeadStats,
+}
+
+/// What one subscription is and has done.
+#[derive(Debug, Clone, Serialize)]
+pub struct SubscriptionStats {
+    /// Its name.
+    pub name: Name,
+    /// Its filters.
+    pub filters: Vec<String>,
+    /// `inline`, `queued` or `stream`.
+    pub kind: &'static str,
+    /// Paused by somebody.
+    pub paused: bool,
+    /// Suspended by a supervisor.
+    pub suspended: bool,
+    /// Events taken in.
+    pub matched: u64,
+    /// Attempts begun.
+    pub attempts: u64,
+    /// Deliveries acked.
+    pub acked: u64,
+    /// Attempts that ended in a retry.
+    pub retried: u64,
+    /// Deliveries that the handler rejected.
+    pub rejected: u64,
+    /// Attempts that ended in a fault.
+    pub faults: u64,
+    /// The same by kind; kinds that never happened are left out.
+    pub faults_by_kind: Vec<(&'static str, u64)>,
+    /// Deliveries that became dead letters.
+    pub dead: u64,
+    /// Events dropped by the queue's policy.
+    pub dropped: u64,
+    /// Times that an event found the queue full.
+    pub full: u64,
+    /// Events left behind by a stream that went away.
+    pub discarded: u64,
+    /// Events waiting now.
+    pub waiting: usize,
+    /// Bytes waiting now.
+    pub waiting_bytes: usize,
+    /// Deliveries in flight now.
+    pub in_flight: usize,
+    /// Time spent in handlers, nanoseconds.
+    pub handler_ns_total: u64,
+    /// Longest single attempt, nanoseconds.
+    pub handler_ns_max: u64,
+}
+
+/// The counters of a slot. Written with relaxed atomics: each is exact, together they are a snapshot only when idle.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) matched: AtomicU64,
+    pub(crate) attempts: AtomicU64,
+    pub(crate) acked: AtomicU64,
+    pub(crate) retried: AtomicU64,
+    pub(crate) rejected: AtomicU64,
+    pub(crate) dead: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    pub(crate) full: AtomicU64,
+    pub(crate) discarded: AtomicU64,
+    faults: [AtomicU64; FAULT_KINDS.len()],
+    handler_ns_total: AtomicU64,
+    handler_ns_max: AtomicU64,
+}
+
+/// All names of [`FaultKind`], as counted.
+const FAULT_KINDS: [&str; 10] =
+    ["trap", "panic", "fuel", "deadline", "memory", "stack", "table", "host-call", "contract", "cancelled"];
+
+impl Counters {
+    /// Counts an attempt that ended.
+    pub(crate) fn attempt(&self, error: Option<&HandlerError>, took: Duration) {
+        self.attempts.fetch_add(1, Relaxed);
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.handler_ns_total.fetch_add(nanos, Relaxed);
+        self.handler_ns_max.fetch_max(nanos, Relaxed);
+        if let Some(fault) = error.and_then(HandlerError::fault) {
+            self.fault(fault.kind);
+        }
+    }
+
+    /// Counts a fault.
+    pub(crate) fn fault(&self, kind: FaultKind) {
+        let name = kind.name();
+        if let Some((_, counter)) = FAULT_KINDS.iter().zip(&self.faults).find(|(known, _)| **known == name) {
+            counter.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn faults_by_kind(&self) -> Vec<(&'static str, u64)> {
+        let counted = FAULT_KINDS.iter().zip(&self.faults).map(|(name, counter)| (*name, counter.load(Relaxed)));
+        counted.filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+/// Reads everything about a slot.
+pub(crate) fn snapshot(slot: &Slot) -> SubscriptionStats {
+    let counters = &slot.counters;
+    let faults_by_kind = counters.faults_by_kind();
+    let (paused, suspended, waiting, waiting_bytes, in_flight) =
+        slot.read_queue(|q| (q.is_paused(), q.is_suspended(), q.waiting(), q.waiting_bytes(), q.in_flight()));
+    let (kind, paused) = match &slot.kind {
+        Kind::Inline { paused, .. } => ("inline", paused.load(Relaxed)),
+        Kind::Queued => ("queued", paused),
+        Kind::Stream => ("stream", paused),
+    };
+    SubscriptionStats {
+        name: slot.name.clone(),
+        filters: slot.filters.load().iter().map(ToString::to_string).collect(),
+        kind,
+        paused,
+        suspended,
+        matched: counters.matched.load(Relaxed),
+        attempts: counters.attempts.load(Relaxed),
+        acked: counters.acked.load(Relaxed),
+        retried: counters.retried.load(Relaxed),
+        rejected: counters.rejected.load(Relaxed),
+        faults: faults_by_kind.iter().map(|(_, count)| count).sum(),
+        faults_by_kind,
+        dead: counters.dead.load(Relaxed),
+        dropped: counters.dropped.load(Relaxed),
+        full: counters.full.load(Relaxed),
+        discarded: counters.discarded.load(Relaxed),
+        waiting,
+        waiting_bytes,
+        in_flight,
+        handler_ns_total: counters.handler_ns_total.load(Relaxed),
+        handler_ns_max: counters.handler_ns_max.load(Relaxed),
+    }
+}

@@ -1,0 +1,116 @@
+//! The directory of topics: which are declared, which were seen, how often, and who matches them.
+//!
+//! It doubles as the cache of routes, so that a publish costs one look-up. Bounded in number; beyond the bound topics are
+//! routed as well as ever, only without being remembered (`unlisted` counts them).
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arc_swap::ArcSwapOption;
+use serde::Serialize;
+
+use crate::slot::Slot;
+use crate::topic::{Filter, Topic};
+
+/// What is known of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TopicInfo {
+    /// The topic.
+    pub topic: Topic,
+    /// Events accepted on it.
+    pub published: u64,
+    /// Whether somebody declared it, and as what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared: Option<String>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    entries: RwLock<HashMap<Topic, Arc<Entry>>>,
+    topics_max: usize,
+    unlisted: AtomicU64,
+}
+
+/// One topic.
+#[derive(Debug, Default)]
+pub(crate) struct Entry {
+    published: AtomicU64,
+    declared: ArcSwapOption<String>,
+    pub(crate) routed: ArcSwapOption<Routed>,
+}
+
+/// Who matches a topic in a version of the routing table.
+#[derive(Debug)]
+pub(crate) struct Routed {
+    pub(crate) version: u64,
+    pub(crate) slots: Vec<Arc<Slot>>,
+}
+
+impl Directory {
+    pub(crate) fn new(topics_max: usize) -> Self {
+        Self { entries: RwLock::default(), topics_max, unlisted: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn get(&self, topic: &Topic) -> Option<Arc<Entry>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
+    }
+
+    /// The entry of a topic, made if need be and there is room; true when it is new.
+    pub(crate) fn get_or_add(&self, topic: &Topic) -> Option<(Arc<Entry>, bool)> {
+        if let Some(entry) = self.get(topic) {
+            return Some((entry, false));
+        }
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(topic) {
+            return Some((entry.clone(), false));
+        }
+        if entries.len() >= self.topics_max {
+            self.unlisted.fetch_add(1, Relaxed);
+            return None;
+        }
+        let entry = Arc::new(Entry::default());
+        entries.insert(topic.clone(), entry.clone());
+        Some((entry, true))
+    }
+
+    /// Declares a topic. False where there is no room.
+    pub(crate) fn declare(&self, topic: &Topic, description: &str) -> bool {
+        let Some((entry, _)) = self.get_or_add(topic) else { return false };
+        entry.declared.store(Some(Arc::new(description.to_owned())));
+        true
+    }
+
+    pub(crate) fn is_declared(&self, topic: &Topic) -> bool {
+        self.get(topic).is_some_and(|entry| entry.declared.load().is_some())
+    }
+
+    /// What is known of the topics a filter matches, in their order.
+    pub(crate) fn list(&self, filter: &Filter) -> Vec<TopicInfo> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let matching = entries.iter().filter(|(topic, _)| filter.matches(topic));
+        let mut infos: Vec<TopicInfo> = matching.map(|(topic, entry)| entry.info(topic)).collect();
+        infos.sort_by(|a, b| a.topic.cmp(&b.topic));
+        infos
+    }
+
+    /// Publishes on topics that found no room in the directory.
+    pub(crate) fn unlisted(&self) -> u64 {
+        self.unlisted.load(Relaxed)
+    }
+}
+
+impl Entry {
+    pub(crate) fn count(&self) {
+        self.published.fetch_add(1, Relaxed);
+    }
+
+    fn info(&self, topic: &Topic) -> TopicInfo {
+        TopicInfo {
+            topic: topic.clone(),
+            published: self.published.load(Relaxed),
+            declared: self.declared.load().as_deref().cloned(),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! A worker: one task that takes deliveries out of a slot and gives them to one handler.
+//!
+//! Written once for all kinds of handler. What it has taken out is never lost: should the task be cut off, the delivery
+//! goes back into the queue as [`FaultKind::Cancelled`].
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+use std::time::Instant;
+
+use crate::clock::now_ns;
+use crate::dead::{AttemptRecord, DeadReason};
+use crate::delivery::{Next, Verdict, decide};
+use crate::handler::{Delivery, Failure, Fault, FaultKind, Handler, HandlerError, Outcome};
+use crate::outbox::Outbox;
+use crate::queue::Item;
+use crate::settlement::{Settlement, settle};
+use crate::slot::{Slot, Wake};
+
+/// Runs until a newer generation takes over or the subscription ends.
+pub(crate) async fn run(slot: Arc<Slot>, mut handler: Box<dyn Handler>, generation: u64) {
+    loop {
+        match slot.next(generation).await {
+            Wake::Stop => return,
+            Wake::Delivery(item) => {
+                attempt(InFlight::new(slot.clone(), *item), handler.as_mut()).await;
+                if slot.is_exhausted() {
+                    slot.end();
+                    return;
+                }
+            }
+        }
+        // A handler that is always ready must not keep the thread for itself.
+        tokio::task::coop::consume_budget().await;
+    }
+}
+
+/// One attempt, from handing over to settling.
+async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
+    let slot = in_flight.slot.clone();
+    let Some(item) = &in_flight.item else { return };
+    let settings = slot.settings.load_full();
+    let delivery = Arc::new(Delivery {
+        event: item.event.clone(),
+        attempt: item.attempt,
+        subscription: slot.name.clone(),
+        outbox: Outbox::new(settings.outbox),
+    });
+    let begun = Instant::now();
+    let outcome = match settings.timeout {
+        None => caught(handler, &delivery).await,
+        Some(limit) => match tokio::time::timeout(limit, caught(handler, &delivery)).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let message = "the handler did not answer in time";
+                Err(Fault::new(FaultKind::Deadline { limit }, message).into())
+            }
+        },
+    };
+    slot.counters.attempt(outcome.as_ref().err(), begun.elapsed());
+    let random = if outcome.is_ok() { 0.0 } else { random() };
+    let next = decide(delivery.attempt, &outcome, &settings.retry, random);
+    if next == Next::Ack
+        && let Some(bus) = slot.bus.upgrade()
+    {
+        let staged = delivery.outbox.take();
+        if !staged.is_empty() {
+            bus.release(&slot.name, staged).await;
+        }
+    }
+    if let Some(item) = in_flight.item.take() {
+        conclude(&slot, item, outcome, next);
+    }
+}
+
+/// Carries out what was decided.
+fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
+    let error = match outcome {
+        Ok(reply) => {
+            slot.counters.acked.fetch_add(1, Relaxed);
+            settle(item.waiter.as_ref(), &slot.name, || Settlement::Acked(reply));
+            return slot.settled(&item.lane);
+        }
+        Err(error) => error,
+    };
+    let record = AttemptRecord::new(item.attempt, &error, now_ns());
+    if let Some(bus) = slot.bus.upgrade() {
+        bus.report_failed(&slot.name, &item.event, &record, &error, &next);
+    }
+    item.history.push(record);
+    match next {
+        Next::Retry { after } => {
+            slot.counters.retried.fetch_add(1, Relaxed);
+            item.attempt += 1;
+            slot.retry_after(item, after);
+        }
+        // Ack does not come with an error; to try again is the harmless answer.
+        Next::Again | Next::Ack => slot.again(item),
+        Next::Dead(verdict) => {
+            let lane = item.lane.clone();
+            let reason = dead_reason(verdict, item.attempt, error);
+            if verdict == Verdict::Rejected {
+                slot.counters.rejected.fetch_add(1, Relaxed);
+            }
+            slot.bury(item, reason);
+            slot.settled(&lane);
+        }
+    }
+}
+
+fn dead_reason(verdict: Verdict, attempts: u32, error: HandlerError) -> DeadReason {
+    match (verdict, error) {
+        (Verdict::Rejected, HandlerError::Failure(Failure::Reject(reason))) => DeadReason::Rejected(reason),
+        (_, last) => DeadReason::Exhausted { attempts, last },
+    }
+}
+
+/// A delivery that a worker has taken out. Dropped before it is concluded, it goes back.
+struct InFlight {
+    slot: Arc<Slot>,
+    item: Option<Item>,
+}
+
+impl InFlight {
+    fn new(slot: Arc<Slot>, item: Item) -> Self {
+        Self { slot, item: Some(item) }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if let Some(item) = self.item.take() {
+            let fault = Fault::new(FaultKind::Cancelled, "the handler was cut off: replaced or stopped");
+            self.slot.counters.fault(FaultKind::Cancelled);
+            conclude(&self.slot, item, Err(fault.into()), Next::Again);
+        }
+    }
+}
+
+/// Calls a handler; a panic in it becomes a fault.
+async fn caught(handler: &mut dyn Handler, delivery: &Arc<Delivery>) -> Outcome {
+    let mut future = match catch_unwind(AssertUnwindSafe(move || handler.handle(delivery))) {
+        Ok(future) => future,
+        Err(panic) => return Err(panic_fault(&*panic).into()),
+    };
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll,
+        Err(panic) => Poll::Ready(Err(panic_fault(&*panic).into())),
+    })
+    .await
+}
+
+/// The fault that a caught panic becomes.
+pub(crate) fn panic_fault(panic: &(dyn std::any::Any + Send)) -> Fault {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    Fault::new(FaultKind::Panic, text.unwrap_or_else(|| "the handler panicked without a message".into()))
+}
+
+/// A number from 0 to 1 for jitter; the standard library's hasher keys are random enough for that.
+fn random() -> f64 {
+    use std::hash::{BuildHasher, Hasher};
+    let bits = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    bits as f64 / u64::MAX as f64
+}
