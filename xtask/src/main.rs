@@ -1,7 +1,9 @@
 //! `cargo xtask`: the project's own tasks. Each task is a module; `process` and `workspace` are what they share.
 
+mod guests;
 mod process;
 mod setup;
+mod test;
 mod workspace;
 
 use std::error::Error;
@@ -23,6 +25,10 @@ struct Arguments {
 enum Task {
     /// Make the Rust target wasm32-wasip2 available. Does nothing when it already works.
     Setup,
+    /// Build the plugins and the tests' fixtures for wasm32-wasip2, into target/guests.
+    Guests,
+    /// Set up, build the guests, and run every test of the workspace.
+    Test,
 }
 
 fn main() -> ExitCode {
@@ -39,6 +45,11 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let workspace = Workspace::find()?;
     match arguments.task {
         Task::Setup => setup::run(&workspace)?,
+        Task::Guests => {
+            setup::run(&workspace)?;
+            guests::build(&workspace)?;
+        }
+        Task::Test => test::run(&workspace)?,
     }
     Ok(())
 }

@@ -1,0 +1,62 @@
+//! `cargo xtask test`: the target, the guests, then every test of the workspace, the integration tests last.
+
+use thiserror::Error;
+
+use crate::guests::{self, GuestsError};
+use crate::process::{self, ProcessError};
+use crate::setup::{self, SetupError};
+use crate::workspace::Workspace;
+
+/// The package and the binary of the integration tests, which need the guests.
+const INTEGRATION: (&str, &str) = ("plugbus-tests", "it");
+
+/// Which step failed.
+#[derive(Debug, Error)]
+pub(crate) enum TestError {
+    #[error("cannot set up the target of the guests")]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Guests(#[from] GuestsError),
+    #[error("the tests do not build")]
+    Build(#[source] ProcessError),
+    #[error("tests of the crates fail")]
+    Crates(#[source] ProcessError),
+    #[error("examples in the documentation fail")]
+    Doc(#[source] ProcessError),
+    #[error("integration tests fail")]
+    Integration(#[source] ProcessError),
+}
+
+/// Runs all steps; stops at the first that fails.
+///
+/// Every call of cargo names the whole workspace and so selects the same features of every dependency: with `--package` it
+/// would build wasmtime a second time. The integration tests come last, so that the output ends with their result.
+pub(crate) fn run(workspace: &Workspace) -> Result<(), TestError> {
+    setup::run(workspace)?;
+    let guests = guests::build(workspace)?;
+    let cargo = |arguments: &[&str]| {
+        let mut cargo = workspace.cargo();
+        process::run(cargo.args(arguments).env("PLUGBUS_GUESTS", &guests.folder))
+    };
+
+    cargo(&["build", "--workspace", "--bins", "--examples", "--tests"]).map_err(TestError::Build)?;
+
+    let mut crates = vec!["test", "--workspace", "--no-fail-fast", "--lib", "--bins"];
+    for name in other_tests(workspace) {
+        crates.extend(["--test", name]);
+    }
+    cargo(&crates).map_err(TestError::Crates)?;
+    cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]).map_err(TestError::Doc)?;
+
+    let (package, binary) = INTEGRATION;
+    if workspace.packages.iter().any(|member| member.name == package) {
+        cargo(&["test", "--workspace", "--no-fail-fast", "--test", binary]).map_err(TestError::Integration)?;
+    }
+    Ok(())
+}
+
+/// The test binaries that single crates have in their `tests` folders.
+fn other_tests(workspace: &Workspace) -> impl Iterator<Item = &str> {
+    let targets = workspace.packages.iter().flat_map(|package| &package.targets);
+    targets.filter(|target| target.is("test") && target.name != INTEGRATION.1).map(|target| target.name.as_str())
+}
