@@ -141,10 +141,8 @@ impl Drop for InFlight {
 
 /// Calls a handler; a panic in it becomes a fault.
 async fn caught(handler: &mut dyn Handler, delivery: &Arc<Delivery>) -> Outcome {
-    let mut future = match catch_unwind(AssertUnwindSafe(move || handler.handle(delivery))) {
-        Ok(future) => future,
-        Err(panic) => return Err(panic_fault(&*panic).into()),
-    };
+    // The call itself is inside the future too: a handler may panic before it returns one.
+    let mut future = std::pin::pin!(async move { handler.handle(delivery).await });
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(poll) => poll,
         Err(panic) => Poll::Ready(Err(panic_fault(&*panic).into())),
