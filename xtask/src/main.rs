@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own tasks. Each task is a module; `process` and `workspace` are what they share.
 
 mod guests;
+mod lint;
 mod process;
 mod setup;
 mod test;
@@ -27,6 +28,8 @@ enum Task {
     Setup,
     /// Build the plugins and the tests' fixtures for wasm32-wasip2, into target/guests.
     Guests,
+    /// Check formatting, run clippy on the host and on the guests, and build the documentation. Warnings are errors.
+    Lint,
     /// Set up, build the guests, and run every test of the workspace.
     Test,
 }
@@ -49,6 +52,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             setup::run(&workspace)?;
             guests::build(&workspace)?;
         }
+        Task::Lint => lint::run(&workspace)?,
         Task::Test => test::run(&workspace)?,
     }
     Ok(())
