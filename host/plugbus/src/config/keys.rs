@@ -1,0 +1,129 @@
+//! Every key of the configuration, with its flag, its environment variable, its range and one line of help.
+//!
+//! One table for the file, the environment and the command line, so that none of the three can lack a key.
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Dotted path in the file.
+    pub name: &'static str,
+    /// The flag without its dashes.
+    pub flag: &'static str,
+    /// The environment variable.
+    pub env: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+    /// One line for `--help`.
+    pub help: &'static str,
+}
+
+/// What values a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole number from `min` to `max`.
+    Number {
+        /// The least.
+        min: u64,
+        /// The largest.
+        max: u64,
+    },
+    /// `true` or `false`.
+    Switch,
+    /// A path.
+    Path,
+    /// Text that is not empty.
+    Text,
+    /// One of these.
+    Choice(&'static [&'static str]),
+}
+
+/// A day, the largest of any time here.
+const DAY_MS: u64 = 24 * 3600 * 1000;
+
+const fn number(min: u64, max: u64) -> Kind {
+    Kind::Number { min, max }
+}
+
+macro_rules! keys {
+    ($($name:literal $flag:literal $env:literal $kind:expr, $help:literal;)*) => {
+        /// The keys, in the order of the documentation.
+        pub const KEYS: &[Key] = &[$(Key { name: $name, flag: $flag, env: $env, kind: $kind, help: $help }),*];
+    };
+}
+
+keys! {
+    "plugins_dir" "plugins-dir" "PLUGBUS_PLUGINS_DIR" Kind::Path,
+        "Folder of plugins, made if absent [default: ./plugins.d]";
+    "data_dir" "data-dir" "PLUGBUS_DATA_DIR" Kind::Path,
+        "Folder for the compile cache and other things the host keeps [default: ./.plugbus]";
+    "socket" "socket" "PLUGBUS_SOCKET" Kind::Path,
+        "Path of the local socket [default: $XDG_RUNTIME_DIR/plugbus.sock, else <data_dir>/plugbus.sock]";
+    "serve_socket" "serve-socket" "PLUGBUS_SERVE_SOCKET" Kind::Switch,
+        "Whether to serve the local socket [default: true]";
+    "source" "source" "PLUGBUS_SOURCE" Kind::Text,
+        "Source of events whose publisher names none [default: plugbus]";
+    "shutdown_grace_ms" "shutdown-grace-ms" "PLUGBUS_SHUTDOWN_GRACE_MS" number(0, DAY_MS),
+        "Longest time that a stop waits for what is in flight [default: 10000]";
+    "events.data_bytes_max" "events-data-bytes-max" "PLUGBUS_EVENTS_DATA_BYTES_MAX" number(1, 256 << 20),
+        "Bytes of data in one event [default: 1 MiB]";
+    "events.extensions_max" "events-extensions-max" "PLUGBUS_EVENTS_EXTENSIONS_MAX" number(0, 256),
+        "Extension attributes of one event [default: 32]";
+    "dead_letters.count_max" "dead-letters-count-max" "PLUGBUS_DEAD_LETTERS_COUNT_MAX" number(1, 10_000_000),
+        "Dead letters that are kept [default: 10000]";
+    "dead_letters.bytes_max" "dead-letters-bytes-max" "PLUGBUS_DEAD_LETTERS_BYTES_MAX" number(1, 64 << 30),
+        "Bytes of dead letters that are kept [default: 64 MiB]";
+    "sandbox.compile_cache" "sandbox-compile-cache" "PLUGBUS_SANDBOX_COMPILE_CACHE" Kind::Switch,
+        "Keep compiled code in <data_dir>/cache [default: true]";
+    "sandbox.component_bytes_max" "sandbox-component-bytes-max" "PLUGBUS_SANDBOX_COMPONENT_BYTES_MAX" number(1, 1 << 30),
+        "Largest component that is looked at [default: 64 MiB]";
+    "sandbox.compiles_max" "sandbox-compiles-max" "PLUGBUS_SANDBOX_COMPILES_MAX" number(1, 64),
+        "Compilations at one time [default: 1]";
+    "sandbox.instances_max" "sandbox-instances-max" "PLUGBUS_SANDBOX_INSTANCES_MAX" number(1, 10_000),
+        "Live instances that the pool has room for [default: 256]";
+    "sandbox.pooling" "sandbox-pooling" "PLUGBUS_SANDBOX_POOLING" Kind::Switch,
+        "Take instances from a pool where the address space allows one [default: true]";
+    "sandbox.stack_bytes" "sandbox-stack-bytes" "PLUGBUS_SANDBOX_STACK_BYTES" number(64 << 10, 1 << 20),
+        "Bytes of wasm stack [default: 512 KiB]";
+    "sandbox.tick_ms" "sandbox-tick-ms" "PLUGBUS_SANDBOX_TICK_MS" number(1, 1000),
+        "How often a running guest lets other tasks run [default: 2]";
+    "loader.rescan_ms" "loader-rescan-ms" "PLUGBUS_LOADER_RESCAN_MS" number(50, DAY_MS),
+        "How often the plugins folder is looked through [default: 2000]";
+    "loader.settle_ms" "loader-settle-ms" "PLUGBUS_LOADER_SETTLE_MS" number(1, 60_000),
+        "How long a file must be unchanged before it is read [default: 100]";
+    "loader.drain_grace_ms" "loader-drain-grace-ms" "PLUGBUS_LOADER_DRAIN_GRACE_MS" number(0, DAY_MS),
+        "How long an old generation may finish what it holds [default: 5000]";
+    "clients.connections_max" "clients-connections-max" "PLUGBUS_CLIENTS_CONNECTIONS_MAX" number(1, 10_000),
+        "Connections to the socket at one time [default: 128]";
+    "clients.line_timeout_ms" "clients-line-timeout-ms" "PLUGBUS_CLIENTS_LINE_TIMEOUT_MS" number(1, DAY_MS),
+        "Time for a client to finish a line that it began [default: 10000]";
+    "clients.idle_timeout_ms" "clients-idle-timeout-ms" "PLUGBUS_CLIENTS_IDLE_TIMEOUT_MS" number(1, 30 * DAY_MS),
+        "Time without a line before a client that is not watching is closed [default: 3600000]";
+    "clients.write_timeout_ms" "clients-write-timeout-ms" "PLUGBUS_CLIENTS_WRITE_TIMEOUT_MS" number(1, DAY_MS),
+        "Time that a client may leave an answer unread [default: 10000]";
+    "clients.watch_events_max" "clients-watch-events-max" "PLUGBUS_CLIENTS_WATCH_EVENTS_MAX" number(1, 1_000_000),
+        "Events kept for a watcher that is behind [default: 1024]";
+    "clients.watch_bytes_max" "clients-watch-bytes-max" "PLUGBUS_CLIENTS_WATCH_BYTES_MAX" number(1, 4 << 30),
+        "Bytes kept for a watcher that is behind [default: 8 MiB]";
+    "log.format" "log-format" "PLUGBUS_LOG_FORMAT" Kind::Choice(&["text", "json"]),
+        "How log lines look: text or json [default: text]";
+    "log.level" "log-level" "PLUGBUS_LOG_LEVEL" Kind::Text,
+        "error, warn, info, debug, trace, or directives such as info,plugbus_loader=debug [default: info]";
+}
+
+/// The key of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The key that is most like a name that does not exist, if any is like it. Pure.
+#[must_use]
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let name: String = name.chars().take(80).collect();
+    let leaf = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    // The right word in the wrong section is as good a hint as a slip of the finger.
+    let score =
+        |key: &Key| strsim::jaro_winkler(key.name, &name).max(strsim::jaro_winkler(&leaf(key.name), &leaf(&name)));
+    let best = KEYS.iter().max_by(|a, b| score(a).total_cmp(&score(b)))?;
+    (score(best) > 0.8).then_some(best.name)
+}

@@ -1,0 +1,256 @@
+//! One client: read a line, do it, answer; or, after `tail`, write events until somebody has enough.
+//!
+//! Bounds: one line and one request in hand; answers are collected only while further whole lines wait, and go out at
+//! [`FLUSH_BYTES`]; a client that does not read its answers is closed after the write time-out. A panic in an operation
+//! ends this connection alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+
+use super::counters::{Gauge, count};
+use super::lines::{Disturbance, Line, Lines};
+use super::protocol::{ErrorCode, ErrorLine, FILTERS_MAX, Request, Response, parse_request};
+use super::watch_queue::{Seen, Watch};
+use super::{Phase, Services, event, operations};
+
+/// Answers are sent when there are so many bytes of them, at the latest.
+const FLUSH_BYTES: usize = 64 * 1024;
+
+/// Why a connection ended, beside the ordinary ways.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Ended {
+    #[error("the connection broke")]
+    Broken(#[from] std::io::Error),
+    #[error("the client did not read its answers in time")]
+    Unread,
+    #[error("an answer has no JSON form")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Serves one client until it closes, breaks a rule, or the host stops.
+pub(super) async fn serve<R, W>(
+    services: Arc<Services>,
+    reader: R,
+    writer: W,
+    mut phase: watch::Receiver<Phase>,
+) -> Result<(), Ended>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let limits = &services.limits;
+    let mut lines = Lines::new(reader, limits.line_bytes_max, limits.line_timeout, limits.idle_timeout);
+    let mut out = Out { writer, buffer: Vec::new(), timeout: Some(limits.write_timeout) };
+    let result = converse(&services, &mut lines, &mut out, &mut phase).await;
+    if matches!(result, Err(Ended::Unread)) {
+        count(&services.counters.write_timeouts);
+    }
+    result
+}
+
+async fn converse<R, W>(
+    services: &Arc<Services>,
+    lines: &mut Lines<R>,
+    out: &mut Out<W>,
+    phase: &mut watch::Receiver<Phase>,
+) -> Result<(), Ended>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut number = 0;
+    loop {
+        let line = tokio::select! {
+            biased;
+            () = left(phase, Phase::Serving) => return out.bye("the host is stopping").await,
+            line = lines.next() => line?,
+        };
+        if line != Line::Complete {
+            return end(services, line, number + 1, out).await;
+        }
+        number += 1;
+        match parse_request(lines.current()) {
+            Ok(Request::Tail { filters }) => {
+                count(&services.counters.requests);
+                return tail(services, filters, number, lines, out, phase).await;
+            }
+            Ok(request) => {
+                count(&services.counters.requests);
+                out.push(&at(operations::answer(services, request).await, number))?;
+            }
+            Err(error) => {
+                count(&services.counters.bad_lines);
+                out.push(&at(Response::Error(error), number))?;
+            }
+        }
+        if !lines.has_another() || out.buffer.len() >= FLUSH_BYTES {
+            out.flush().await?;
+        }
+    }
+}
+
+/// Puts the number of the line into an error. Pure.
+fn at(response: Response, number: u64) -> Response {
+    match response {
+        Response::Error(error) => Response::Error(ErrorLine { line: Some(number), ..error }),
+        other => other,
+    }
+}
+
+/// Says good-bye in the way that fits how the lines ended.
+async fn end<W: AsyncWrite + Unpin>(
+    services: &Services,
+    line: Line,
+    number: u64,
+    out: &mut Out<W>,
+) -> Result<(), Ended> {
+    let counters = &services.counters;
+    let limits = &services.limits;
+    let error = match line {
+        Line::Complete | Line::End => return Ok(()),
+        Line::Half(bytes) => {
+            count(&counters.half_lines);
+            let message = format!("the line ends after {bytes} bytes without a newline; it was not acted upon");
+            ErrorLine::new(ErrorCode::BadJson, message)
+        }
+        Line::TooLong => {
+            count(&counters.long_lines);
+            let message = format!(
+                "the line has more than {} bytes, the most that is allowed here; send a reference to large data instead",
+                limits.line_bytes_max
+            );
+            ErrorLine::new(ErrorCode::LineTooLong, message)
+        }
+        Line::Stalled => {
+            count(&counters.read_timeouts);
+            let message = format!("the line was not finished within {} ms", limits.line_timeout.as_millis());
+            ErrorLine::new(ErrorCode::TimedOut, message)
+        }
+        Line::Idle => {
+            count(&counters.read_timeouts);
+            let message =
+                format!("no line came for {} ms; connect again when there is one", limits.idle_timeout.as_millis());
+            ErrorLine::new(ErrorCode::TimedOut, message)
+        }
+    };
+    out.push(&at(Response::Error(error.closing()), number))?;
+    out.flush().await
+}
+
+/// Streams events to a watcher.
+async fn tail<R, W>(
+    services: &Arc<Services>,
+    filters: Vec<String>,
+    number: u64,
+    lines: &mut Lines<R>,
+    out: &mut Out<W>,
+    phase: &mut watch::Receiver<Phase>,
+) -> Result<(), Ended>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let filters = if filters.is_empty() { vec![">".into()] } else { filters };
+    let watch = Arc::new(Watch::new(services.limits.watch_events_max, services.limits.watch_bytes_max));
+    let subscribed = if filters.len() > FILTERS_MAX {
+        let message = format!("{} filters; at most {FILTERS_MAX} are allowed in one watch", filters.len());
+        Err(ErrorLine::new(ErrorCode::BadRequest, message))
+    } else {
+        operations::watch(services, &filters, &watch)
+    };
+    let _subscription = match subscribed {
+        Ok(subscription) => subscription,
+        Err(error) => {
+            out.push(&at(Response::Error(error.closing()), number))?;
+            return out.flush().await;
+        }
+    };
+    let _gauge = Gauge::enter(&services.counters.watchers);
+    out.push(&Response::Watching { filters })?;
+    out.flush().await?;
+    // From here on a slow reader loses events instead of its connection.
+    out.timeout = None;
+    loop {
+        tokio::select! {
+            seen = watch.next() => out.push(&shown(seen)?)?,
+            disturbance = lines.disturbed() => return match disturbance {
+                Disturbance::Closed => Ok(()),
+                Disturbance::Bytes => {
+                    let error = ErrorLine::new(ErrorCode::BadRequest, "a watching connection takes no further requests; open another one");
+                    out.timeout = Some(services.limits.write_timeout);
+                    out.push(&at(Response::Error(error.closing()), number + 1))?;
+                    out.flush().await
+                }
+            },
+            () = reached(phase, Phase::Closed) => {
+                while let Some(seen) = watch.take() {
+                    out.push(&shown(seen)?)?;
+                }
+                out.timeout = Some(services.limits.write_timeout);
+                return out.bye("the host has stopped").await;
+            }
+        }
+        while out.buffer.len() < FLUSH_BYTES
+            && let Some(seen) = watch.take()
+        {
+            out.push(&shown(seen)?)?;
+        }
+        out.flush().await?;
+    }
+}
+
+fn shown(seen: Seen) -> Result<Response, serde_json::Error> {
+    Ok(match seen {
+        Seen::Event(event) => Response::Event(event::to_json(&event)?),
+        Seen::Missed(count) => Response::Missed { count },
+    })
+}
+
+/// Resolves when the phase is another one; also when the server is gone.
+async fn left(phase: &mut watch::Receiver<Phase>, from: Phase) {
+    // An error means that the sender is gone, which is as final as a phase can be.
+    drop(phase.wait_for(|now| *now != from).await);
+}
+
+/// Resolves when the phase has been reached; also when the server is gone.
+async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
+    drop(phase.wait_for(|now| *now == wanted).await);
+}
+
+/// The writing half.
+struct Out<W> {
+    writer: W,
+    buffer: Vec<u8>,
+    /// Time for one flush; none for watchers.
+    timeout: Option<Duration>,
+}
+
+impl<W: AsyncWrite + Unpin> Out<W> {
+    fn push<T: Serialize>(&mut self, line: &T) -> Result<(), Ended> {
+        serde_json::to_writer(&mut self.buffer, line)?;
+        self.buffer.push(b'\n');
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Ended> {
+        let writing = self.writer.write_all(&self.buffer);
+        match self.timeout {
+            Some(timeout) => tokio::time::timeout(timeout, writing).await.map_err(|_| Ended::Unread)??,
+            None => writing.await?,
+        }
+        self.buffer.clear();
+        if self.buffer.capacity() > 4 * FLUSH_BYTES {
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+
+    async fn bye(&mut self, reason: &str) -> Result<(), Ended> {
+        self.push(&Response::Bye { reason: reason.into() })?;
+        self.flush().await
+    }
+}

@@ -1,0 +1,212 @@
+//! Reads newline-delimited lines from a peer that may be slow, endless or broken.
+//!
+//! What bounds it: one line has at most `bytes_max` bytes, counted before its newline, and once its first byte has come
+//! the rest must follow within `line_timeout`. The buffer never holds more than one line and one read; after a large line
+//! it is given back. Nobody but the peer waits.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::{Instant, timeout_at};
+
+/// Bytes that one read asks for.
+const READ_BYTES: usize = 16 * 1024;
+/// A buffer that grew beyond this is replaced once its line is done with.
+const KEEP_BYTES: usize = 128 * 1024;
+
+/// What [`Lines::next`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// A whole line; [`Lines::current`] is its text without the newline.
+    Complete,
+    /// The peer closed between two lines.
+    End,
+    /// The peer closed in the middle of a line with that many bytes.
+    Half(usize),
+    /// The line is longer than allowed.
+    TooLong,
+    /// The line was begun and not finished in time.
+    Stalled,
+    /// No line was begun for too long.
+    Idle,
+}
+
+/// The reading half of a connection.
+#[derive(Debug)]
+pub(super) struct Lines<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    /// Bytes of the line handed out last, with its newline; they go at the next call.
+    taken: usize,
+    /// Bytes that are known to hold no newline.
+    scanned: usize,
+    bytes_max: usize,
+    line_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    pub(super) fn new(reader: R, bytes_max: usize, line_timeout: Duration, idle_timeout: Duration) -> Self {
+        Self { reader, buffer: Vec::new(), taken: 0, scanned: 0, bytes_max, line_timeout, idle_timeout }
+    }
+
+    /// The line that [`Self::next`] completed.
+    pub(super) fn current(&self) -> &[u8] {
+        self.buffer.get(..self.taken.saturating_sub(1)).unwrap_or_default()
+    }
+
+    /// Whether a whole line waits in the buffer, so that answering can be put off until it is done as well.
+    pub(super) fn has_another(&self) -> bool {
+        self.buffer.get(self.taken..).is_some_and(|rest| rest.contains(&b'\n'))
+    }
+
+    /// Reads up to the end of the next line.
+    ///
+    /// Cancel-safe: a call that is dropped loses no bytes.
+    ///
+    /// # Errors
+    /// What the socket says.
+    pub(super) async fn next(&mut self) -> std::io::Result<Line> {
+        self.forget_taken();
+        let mut deadline = Instant::now() + if self.buffer.is_empty() { self.idle_timeout } else { self.line_timeout };
+        loop {
+            if let Some(found) = self.find_line() {
+                return Ok(found);
+            }
+            self.buffer.reserve(READ_BYTES);
+            let was_empty = self.buffer.is_empty();
+            let Ok(read) = timeout_at(deadline, self.reader.read_buf(&mut self.buffer)).await else {
+                return Ok(if was_empty { Line::Idle } else { Line::Stalled });
+            };
+            match read? {
+                0 if was_empty => return Ok(Line::End),
+                0 => return Ok(Line::Half(self.buffer.len())),
+                _ if was_empty => deadline = Instant::now() + self.line_timeout,
+                _ => {}
+            }
+        }
+    }
+
+    /// Resolves when the peer sends anything more or closes. For a connection that should stay silent.
+    pub(super) async fn disturbed(&mut self) -> Disturbance {
+        self.forget_taken();
+        if !self.buffer.is_empty() {
+            return Disturbance::Bytes;
+        }
+        match self.reader.read_buf(&mut self.buffer).await {
+            Ok(0) | Err(_) => Disturbance::Closed,
+            Ok(_) => Disturbance::Bytes,
+        }
+    }
+
+    fn forget_taken(&mut self) {
+        self.buffer.drain(..self.taken.min(self.buffer.len()));
+        self.taken = 0;
+        self.scanned = 0;
+        if self.buffer.is_empty() && self.buffer.capacity() > KEEP_BYTES {
+            self.buffer = Vec::new();
+        }
+    }
+
+    fn find_line(&mut self) -> Option<Line> {
+        let fresh = self.buffer.get(self.scanned..).unwrap_or_default();
+        match fresh.iter().position(|byte| *byte == b'\n') {
+            Some(at) if self.scanned + at <= self.bytes_max => {
+                self.taken = self.scanned + at + 1;
+                Some(Line::Complete)
+            }
+            None if self.buffer.len() <= self.bytes_max => {
+                self.scanned = self.buffer.len();
+                None
+            }
+            _ => Some(Line::TooLong),
+        }
+    }
+}
+
+/// What a silent connection did.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Disturbance {
+    /// It sent something.
+    Bytes,
+    /// It closed, or its sending half.
+    Closed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    fn lines<R: AsyncRead + Unpin>(reader: R) -> Lines<R> {
+        Lines::new(reader, 8, Duration::from_secs(1), Duration::from_secs(60))
+    }
+
+    #[tokio::test]
+    async fn lines_come_one_by_one_in_whatever_pieces_they_arrive() {
+        let mut lines = lines(tokio_test_reader(&[b"a\nbb", b"b\n", b"\n12345678\n"]));
+        for expected in ["a", "bbb", "", "12345678"] {
+            assert_eq!(lines.next().await.unwrap(), Line::Complete);
+            assert_eq!(lines.current(), expected.as_bytes());
+        }
+        assert_eq!(lines.next().await.unwrap(), Line::End);
+    }
+
+    #[tokio::test]
+    async fn a_line_over_the_limit_is_found_before_its_end() {
+        let mut whole = lines(tokio_test_reader(&[b"123456789\n"]));
+        assert_eq!(whole.next().await.unwrap(), Line::TooLong);
+        let mut endless = lines(tokio_test_reader(&[b"123456789"]));
+        assert_eq!(endless.next().await.unwrap(), Line::TooLong);
+    }
+
+    #[tokio::test]
+    async fn a_half_line_at_the_end_is_told_apart() {
+        let mut lines = lines(tokio_test_reader(&[b"a\n{\"pi"]));
+        assert_eq!(lines.next().await.unwrap(), Line::Complete);
+        assert_eq!(lines.next().await.unwrap(), Line::Half(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_begun_line_must_be_finished_in_time_and_silence_has_its_own_limit() {
+        let (mut peer, host) = tokio::io::duplex(64);
+        let mut lines = lines(host);
+        let start = Instant::now();
+        assert_eq!(lines.next().await.unwrap(), Line::Idle);
+        assert_eq!(start.elapsed(), Duration::from_secs(60));
+        peer.write_all(b"half").await.unwrap();
+        let start = Instant::now();
+        assert_eq!(lines.next().await.unwrap(), Line::Stalled);
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn the_buffer_of_a_large_line_is_given_back() {
+        let big = vec![b'x'; KEEP_BYTES * 2];
+        let mut reader = big.clone();
+        reader.extend_from_slice(b"\n");
+        let mut lines = Lines::new(&reader[..], big.len(), Duration::from_secs(1), Duration::from_secs(1));
+        assert_eq!(lines.next().await.unwrap(), Line::Complete);
+        assert!(lines.buffer.capacity() > KEEP_BYTES);
+        assert_eq!(lines.next().await.unwrap(), Line::End);
+        assert!(lines.buffer.capacity() <= KEEP_BYTES);
+    }
+
+    /// A reader that hands out the given pieces one read at a time.
+    fn tokio_test_reader(pieces: &[&'static [u8]]) -> impl AsyncRead + Unpin + use<> {
+        struct Pieces(std::collections::VecDeque<&'static [u8]>);
+        impl AsyncRead for Pieces {
+            fn poll_read(
+                mut self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+                into: &mut tokio::io::ReadBuf<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                if let Some(piece) = self.0.pop_front() {
+                    into.put_slice(piece);
+                }
+                std::task::Poll::Ready(Ok(()))
+            }
+        }
+        Pieces(pieces.iter().copied().collect())
+    }
+}

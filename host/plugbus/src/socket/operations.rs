@@ -1,0 +1,167 @@
+//! What each request does. No sockets here: a request in, a response out.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use plugbus_bus::{Filter, Name, PublishError, Receipt, RequestError, Settlement, Subscription};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::protocol::{
+    Accepted, ErrorCode, ErrorLine, PROTOCOL, Request, Response, Settled, SettledAs, WAIT_MS_DEFAULT, WAIT_MS_MAX,
+};
+use super::watch_queue::Watch;
+use super::{Services, event};
+use crate::report::chain;
+
+mod dead;
+mod plugins;
+
+/// What the names of watchers' subscriptions begin with.
+pub(super) const WATCHER_PREFIX: &str = "watch/";
+
+/// Carries out one request. `tail` is not one of them: see [`watch`].
+pub(super) async fn answer(services: &Services, request: Request) -> Response {
+    let result = match request {
+        Request::Ping {} => Ok(pong()),
+        Request::Publish { event, wait_ms: None } => publish(services, &event).await,
+        Request::Publish { event, wait_ms: Some(wait_ms) } => publish_and_wait(services, &event, wait_ms).await,
+        Request::Ask { event, wait_ms } => ask(services, &event, wait_ms.unwrap_or(WAIT_MS_DEFAULT)).await,
+        Request::Tail { .. } => Err(ErrorLine::new(ErrorCode::BadRequest, "a watch cannot begin here")),
+        Request::Plugins {} => plugins::list(services),
+        Request::Plugin { name } => plugins::show(services, &name),
+        Request::Reload { name } => plugins::reload(services, &name).await,
+        Request::Pause { name } => plugins::pause(services, &name),
+        Request::Resume { name } => plugins::resume(services, &name),
+        Request::Rescan {} => plugins::rescan(services).await,
+        Request::DeadList { select } => dead::list(services, &select),
+        Request::DeadShow { id } => dead::show(services, id),
+        Request::DeadReplay { select } => dead::replay(services, &select).await,
+        Request::DeadDrop { select } => dead::drop_letters(services, &select),
+        Request::Stats {} => stats(services),
+    };
+    result.unwrap_or_else(Response::Error)
+}
+
+/// Subscribes a watcher. The subscription lives as long as what is returned.
+///
+/// It is an inline handler of the highest priority: it sees each event in the moment it is published, before any handler
+/// that might stop it, and puts it into the watcher's own bounded queue without ever waiting.
+pub(super) fn watch(
+    services: &Arc<Services>,
+    filters: &[String],
+    watch: &Arc<Watch>,
+) -> Result<Subscription, ErrorLine> {
+    let filters = filters.iter().map(|text| {
+        Filter::parse(text).map_err(|error| ErrorLine::new(ErrorCode::BadRequest, format!("filter {error}")))
+    });
+    let filters = filters.collect::<Result<Vec<Filter>, ErrorLine>>()?;
+    let number = services.counters.watches.fetch_add(1, Relaxed) + 1;
+    let (counting, watch) = (services.clone(), watch.clone());
+    let subscribe = services.bus.subscribe(filters).name(format!("{WATCHER_PREFIX}{number}")).priority(i32::MAX);
+    let subscribed = subscribe.inline(move |delivery| {
+        let counters = &counting.counters;
+        let counter = if watch.offer(&delivery.event) { &counters.watched } else { &counters.missed };
+        counter.fetch_add(1, Relaxed);
+    });
+    subscribed.map_err(|error| {
+        let code = if services.bus.is_open() { ErrorCode::Failed } else { ErrorCode::Stopping };
+        ErrorLine::new(code, chain(&error))
+    })
+}
+
+type Result<T, E = ErrorLine> = std::result::Result<T, E>;
+
+fn pong() -> Response {
+    Response::Pong { version: env!("CARGO_PKG_VERSION").into(), protocol: PROTOCOL, pid: std::process::id() }
+}
+
+async fn publish(services: &Services, event: &RawValue) -> Result<Response> {
+    let receipt = services.bus.publish(event::draft(event)?).await;
+    Ok(Response::Accepted(accepted(&receipt.map_err(|error| refused(&error))?)))
+}
+
+async fn publish_and_wait(services: &Services, event: &RawValue, wait_ms: u64) -> Result<Response> {
+    let wait = wait(wait_ms)?;
+    let settled = services.bus.publish_and_wait(event::draft(event)?, wait).await.map_err(|error| refused(&error))?;
+    let others = settled.results.iter().filter(|(name, _)| !name.as_str().starts_with(WATCHER_PREFIX));
+    let results = others.map(|(name, settlement)| settled_line(name, settlement)).collect();
+    Ok(Response::Settled { accepted: accepted(&settled.receipt), results })
+}
+
+async fn ask(services: &Services, event: &RawValue, wait_ms: u64) -> Result<Response> {
+    let reply = services.bus.request(event::draft(event)?, wait(wait_ms)?).await;
+    let payload = reply.map_err(|error| match &error {
+        RequestError::Publish(error) => refused(error),
+        other => ErrorLine::new(ErrorCode::NoReply, other.to_string()),
+    })?;
+    let (text, data_base64) = event::text_or_encoded(&payload);
+    Ok(Response::Reply { content_type: payload.content_type.to_string(), text, data_base64 })
+}
+
+/// A time that a client asks to wait, within bounds.
+fn wait(wait_ms: u64) -> Result<Duration> {
+    if wait_ms > WAIT_MS_MAX {
+        let message = format!("wait_ms is {wait_ms}; at most {WAIT_MS_MAX} is allowed");
+        return Err(ErrorLine::new(ErrorCode::BadRequest, message));
+    }
+    Ok(Duration::from_millis(wait_ms))
+}
+
+fn accepted(receipt: &Receipt) -> Accepted {
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let disposition = match to_value(&receipt.disposition) {
+        Ok(Value::String(name)) => name,
+        _ => String::new(),
+    };
+    Accepted {
+        id: receipt.id.to_string(),
+        seq: receipt.seq,
+        matched: number(receipt.matched),
+        dead: number(receipt.dead),
+        dropped: number(receipt.dropped),
+        disposition,
+    }
+}
+
+fn refused(error: &PublishError) -> ErrorLine {
+    let code = match error {
+        PublishError::Full { .. } => ErrorCode::Full,
+        PublishError::Closed(_) => ErrorCode::Stopping,
+        _ => ErrorCode::InvalidEvent,
+    };
+    ErrorLine::new(code, chain(error))
+}
+
+fn settled_line(name: &Name, settlement: &Settlement) -> Settled {
+    let (outcome, reason, reply) = match settlement {
+        Settlement::Acked(reply) => (SettledAs::Acked, None, reply.0.as_ref()),
+        Settlement::Dead(reason) => (SettledAs::Dead, Some(chain(reason)), None),
+        Settlement::Dropped => {
+            (SettledAs::Dropped, Some("dropped by the queue's policy, or the subscription ended".into()), None)
+        }
+        Settlement::Pending => {
+            (SettledAs::Pending, Some("not settled in the time that was allowed; it goes on".into()), None)
+        }
+    };
+    let (reply_text, reply_base64) = reply.map(event::text_or_encoded).unwrap_or_default();
+    let reply_content_type = reply.map(|payload| payload.content_type.to_string());
+    Settled { subscription: name.to_string(), outcome, reason, reply_content_type, reply_text, reply_base64 }
+}
+
+fn stats(services: &Services) -> Result<Response> {
+    Ok(Response::Stats(json!({
+        "bus": to_value(&services.bus.stats())?,
+        "subscriptions": to_value(&services.bus.subscriptions())?,
+        "socket": to_value(&services.counters.read())?,
+    })))
+}
+
+fn to_value<T: serde::Serialize>(value: &T) -> Result<Value> {
+    serde_json::to_value(value).map_err(|error| failed(&error))
+}
+
+fn failed(error: &dyn std::error::Error) -> ErrorLine {
+    ErrorLine::new(ErrorCode::Failed, chain(error))
+}
