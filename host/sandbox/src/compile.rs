@@ -1,11 +1,21 @@
 //! From the bytes of a file to a compiled component.
+//!
+//! Compiling runs on the runtime's blocking threads, never on those that handle events, and at most
+//! [`SandboxConfig::compiles_max`](crate::SandboxConfig::compiles_max) at one time: the next one waits. Bytes are looked at
+//! before the compiler sees them; precompiled code is never loaded from a file. A panic of the compiler is caught. The
+//! on-disk cache is wasmtime's own: an entry that cannot be read counts as a miss.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
+use crate::contract;
 use crate::sandbox::Sandbox;
+use crate::text::cut;
+
+mod sniff;
 
 /// A compiled component of the plugbus world. Cloning shares the code.
 #[derive(Clone)]
@@ -31,8 +41,6 @@ pub struct ComponentInfo {
     pub size_bytes: usize,
     /// SHA-256 of the binary, in hexadecimal.
     pub sha256: String,
-    /// Core modules in the component.
-    pub core_modules: usize,
 }
 
 /// Why bytes are not a plugin. Says what they are and how to fix it.
@@ -57,14 +65,14 @@ pub enum CompileError {
     )]
     CoreModule,
     /// Not WebAssembly at all.
-    #[error("the file is not WebAssembly: {found}; {hint}")]
+    #[error("the file is not WebAssembly but {found}; {hint}")]
     NotWasm {
         /// What it looks like.
         found: &'static str,
         /// How to fix it.
         hint: &'static str,
     },
-    /// A component with a binary format this host does not know.
+    /// WebAssembly of a binary format that this host does not know.
     #[error(
         "the file is WebAssembly of an unknown kind (version {version}, layer {layer}); build it with current tools as a component"
     )]
@@ -80,8 +88,8 @@ pub enum CompileError {
     /// A component of another world.
     #[error(
         "the component is of another world: {problem}; a plugin exports `{}` (world `{}`)",
-        crate::contract::SUBSCRIBER,
-        crate::contract::WORLD
+        contract::SUBSCRIBER,
+        contract::WORLD
     )]
     ForeignWorld {
         /// What is missing, and the nearest thing found.
@@ -98,9 +106,13 @@ pub enum CompileError {
     Compiler(String),
 }
 
+/// Most bytes of the compiler's own message that go into an error.
+const MESSAGE_BYTES_MAX: usize = 4 << 10;
+
 impl Sandbox {
     /// Compiles a component, away from the runtime's threads. Waits while [`SandboxConfig::compiles_max`](crate::SandboxConfig)
-    /// others are being compiled. A component that is in the on-disk cache takes milliseconds.
+    /// others are being compiled. A component that is in the on-disk cache takes milliseconds. Must be called within a tokio
+    /// runtime.
     ///
     /// # Errors
     /// [`CompileError`] says what the bytes are instead.
@@ -109,7 +121,18 @@ impl Sandbox {
         if wasm.len() > limit_bytes {
             return Err(CompileError::TooLarge { bytes: wasm.len(), limit_bytes });
         }
-        Err(CompileError::Empty)
+        sniff::check(&wasm)?;
+        let permit = self.compiles().acquire_owned().await;
+        let sandbox = self.clone();
+        let compiled = tokio::task::spawn_blocking(move || {
+            // Held to the end even where nobody waits for the result any more: the bound is on compilers, not on callers.
+            let _permit = permit;
+            compile(sandbox, &wasm)
+        });
+        match compiled.await {
+            Ok(result) => result,
+            Err(error) => Err(CompileError::Compiler(cut(&error.to_string(), MESSAGE_BYTES_MAX).into_owned())),
+        }
     }
 }
 
@@ -119,4 +142,27 @@ impl Component {
     pub fn info(&self) -> &ComponentInfo {
         &self.inner.info
     }
+}
+
+fn compile(sandbox: Sandbox, wasm: &[u8]) -> Result<Component, CompileError> {
+    let engine = sandbox.engine();
+    let component = wasmtime::component::Component::from_binary(engine, wasm)
+        .map_err(|error| CompileError::Invalid(cut(&format!("{error:#}"), MESSAGE_BYTES_MAX).into_owned()))?;
+    let ty = component.component_type();
+    let mut imports: Vec<String> = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
+    let mut exports: Vec<String> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
+    imports.sort_unstable();
+    exports.sort_unstable();
+    contract::check_exports(&exports)?;
+    contract::check_imports(&imports)?;
+    let info = ComponentInfo { imports, exports, size_bytes: wasm.len(), sha256: hex(&Sha256::digest(wasm)) };
+    Ok(Component { inner: Arc::new(Compiled { sandbox, component, info }) })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
+        text
+    })
 }

@@ -1,20 +1,34 @@
-//! A live instance as a handler of events.
+//! A slot for one instance as a handler of events: it makes the instance anew whenever the one before must not be used again.
+//!
+//! That is after a fault, after a call that was dropped before its end, when its memory has come near its limit (some
+//! toolchains leak), and after every event where the plugin is `fresh`. Making it runs `init` again, within the delivery that
+//! needs it: that delivery waits for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use plugbus_bus::{BoxFuture, Delivery, Filter, Handler, Outcome, Reply};
+use plugbus_bus::{BoxFuture, Delivery, EventLimits, Failure, Fault, FaultKind, Filter, Handler, Outcome, Reply};
 
-use crate::template::Template;
+use crate::bindings::plugbus::plugin::types;
+use crate::imports;
+use crate::instance::Instance;
+use crate::metrics::Metrics;
+use crate::template::{Inner, Template};
 
-/// One instance of a plugin. After a fault the instance is thrown away and the next delivery gets a new one.
+/// One instance of a plugin at a time. After a fault the next delivery gets a new one.
 pub struct SandboxHandler {
-    pub(crate) template: Template,
-    pub(crate) filters: Vec<Filter>,
+    template: Template,
+    filters: Vec<Filter>,
+    instance: Option<Instance>,
 }
 
 impl SandboxHandler {
-    /// What `init` registered, checked: at most [`FILTERS_MAX`](crate::FILTERS_MAX), possibly none where the manifest has
-    /// filters of its own.
+    pub(crate) fn new(template: Template, instance: Instance, filters: Vec<Filter>) -> Self {
+        Self { template, filters, instance: Some(instance) }
+    }
+
+    /// What `init` registered when the handler was made, checked: at most [`FILTERS_MAX`](crate::FILTERS_MAX), possibly none
+    /// where the manifest has filters of its own. What later instances register is not looked at.
     #[must_use]
     pub fn filters(&self) -> &[Filter] {
         &self.filters
@@ -25,10 +39,93 @@ impl SandboxHandler {
     pub fn template(&self) -> &Template {
         &self.template
     }
+
+    async fn run(&mut self, delivery: &Arc<Delivery>) -> Outcome {
+        let template = self.template.inner.clone();
+        let mut cancelled = Cancelled(Some(&template));
+        // The instance leaves its slot: if this future is dropped, the instance is too.
+        let mut instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => match Instance::start(&template).await {
+                Ok((instance, _)) => instance,
+                Err(error) => {
+                    cancelled.0 = None;
+                    return Err(error.into_fault().into());
+                }
+            },
+        };
+        let answer = instance.handle(delivery).await;
+        cancelled.0 = None;
+        let outcome = match answer? {
+            Ok(None) => Ok(Reply(None)),
+            Ok(Some(payload)) => Ok(Reply(Some(check_reply(&template, delivery, payload)?))),
+            Err(failure) => {
+                Metrics::add(&template.metrics.failures, 1);
+                Err(from_guest(&template, failure).into())
+            }
+        };
+        if near_limit(instance.memory_bytes(), template.spec.limits.memory_bytes) {
+            Metrics::add(&template.metrics.recycles, 1);
+        } else if !template.spec.fresh {
+            self.instance = Some(instance);
+        }
+        outcome
+    }
 }
 
 impl Handler for SandboxHandler {
-    fn handle<'a>(&'a mut self, _delivery: &'a Arc<Delivery>) -> BoxFuture<'a, Outcome> {
-        Box::pin(async { Ok(Reply(None)) })
+    fn handle<'a>(&'a mut self, delivery: &'a Arc<Delivery>) -> BoxFuture<'a, Outcome> {
+        Box::pin(self.run(delivery))
+    }
+}
+
+/// Counts a call that was dropped before its end, unless it is disarmed.
+struct Cancelled<'a>(Option<&'a Arc<Inner>>);
+
+impl Drop for Cancelled<'_> {
+    fn drop(&mut self) {
+        if let Some(template) = self.0 {
+            Metrics::add(&template.metrics.cancelled, 1);
+        }
+    }
+}
+
+/// Whether memory is over three quarters of its limit. Pure.
+fn near_limit(bytes: u64, limit: u64) -> bool {
+    u128::from(bytes) * 4 > u128::from(limit) * 3
+}
+
+fn check_reply(
+    template: &Inner,
+    delivery: &Delivery,
+    payload: types::PayloadResult,
+) -> Result<plugbus_bus::Payload, Fault> {
+    let event_limits = template.spec.event_limits;
+    let data_bytes_max = event_limits.data_bytes_max.min(template.spec.limits.reply_bytes);
+    let limits = EventLimits { data_bytes_max, ..event_limits };
+    imports::reply(payload, &delivery.event.topic, limits).map_err(|error| {
+        template.metrics.fault(FaultKind::Contract);
+        Fault::new(FaultKind::Contract, format!("the reply is not acceptable: {error}"))
+    })
+}
+
+fn from_guest(template: &Inner, failure: types::Failure) -> Failure {
+    match failure {
+        types::Failure::Retry(hint) => {
+            Failure::Retry { reason: template.reason(&hint.reason), after: hint.after_ms.map(Duration::from_millis) }
+        }
+        types::Failure::Reject(reason) => Failure::Reject(template.reason(&reason)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_near_its_limit_over_three_quarters() {
+        assert!(!near_limit(75, 100));
+        assert!(near_limit(76, 100));
+        assert!(near_limit(u64::MAX, u64::MAX));
     }
 }

@@ -2,18 +2,28 @@
 //!
 //! [`Sandbox::compile`] → [`Component::link`] → [`Template::start`] → [`SandboxHandler`].
 
+mod allocation;
+mod bindings;
 mod compile;
 mod config;
 mod contract;
+mod fault;
 mod grants;
 mod handler;
+mod http;
+mod imports;
+mod instance;
+mod limiter;
 mod limits;
 mod link;
 mod log;
 mod metrics;
 mod origin;
+mod plugin_log;
 mod sandbox;
+mod state;
 mod template;
+mod text;
 
 pub use compile::{CompileError, Component, ComponentInfo};
 pub use config::{PluginSpec, Pooling, SandboxConfig};

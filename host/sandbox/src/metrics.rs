@@ -88,8 +88,6 @@ counters! {
     http_denied,
     /// Outgoing HTTP requests refused: too many for one event.
     http_over_limit,
-    /// Socket addresses refused.
-    sockets_denied,
     /// Failure reasons and `init` errors that were cut.
     reasons_cut,
 }

@@ -1,8 +1,18 @@
 //! The engine that every plugin of a host shares.
+//!
+//! What bounds it: compilations at one time by a semaphore ([`SandboxConfig::compiles_max`]; the others wait, in order),
+//! live instances by the pool where there is one ([`SandboxConfig::instances_max`]; one more does not start, and says so).
+//! One ticker thread in all, whatever the number of plugins and calls: it holds the engine weakly and ends with it.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use tokio::sync::Semaphore;
+use tokio_rustls::rustls;
+use wasmtime::{Engine, EngineWeak};
+
+use crate::allocation::{self, Allocation};
 use crate::config::SandboxConfig;
 
 /// The engine: compiler, allocator, clock. Cloning shares it. One per host.
@@ -13,14 +23,17 @@ pub struct Sandbox {
 
 struct Inner {
     config: SandboxConfig,
-    engine: wasmtime::Engine,
+    engine: Engine,
+    allocation: Allocation,
+    compiles: Arc<Semaphore>,
+    tls: OnceLock<Result<Arc<rustls::ClientConfig>, rustls::Error>>,
 }
 
 /// Why an engine cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
-    /// The folder of the compile cache cannot be made or written.
+    /// The folder of the compile cache cannot be made.
     #[error("compile cache {}: not usable; name another folder or none", path.display())]
     Cache {
         /// The folder.
@@ -41,11 +54,19 @@ impl Sandbox {
     /// Makes an engine and starts its ticker thread, which ends with the last clone and the last instance.
     ///
     /// # Errors
-    /// Where the cache folder is not usable or the system refuses a thread.
+    /// Where the cache folder is not usable, a setting is out of range or the system refuses a thread.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
-        let engine =
-            wasmtime::Engine::new(&wasmtime::Config::new()).map_err(|error| SandboxError::Engine(error.to_string()))?;
-        Ok(Self { inner: Arc::new(Inner { config, engine }) })
+        if config.tick.is_zero() || config.compiles_max == 0 || config.instances_max == 0 {
+            return Err(SandboxError::Engine("tick, compiles_max and instances_max must not be zero".into()));
+        }
+        let mut settings = settings(&config);
+        if let Some(folder) = &config.cache_dir {
+            settings.cache(Some(open_cache(folder)?));
+        }
+        let (engine, allocation) = allocate(settings, &config)?;
+        start_ticker(engine.weak(), config.tick).map_err(SandboxError::Ticker)?;
+        let compiles = Arc::new(Semaphore::new(config.compiles_max.min(Semaphore::MAX_PERMITS)));
+        Ok(Self { inner: Arc::new(Inner { config, engine, allocation, compiles, tls: OnceLock::new() }) })
     }
 
     /// The settings it was made with.
@@ -57,10 +78,94 @@ impl Sandbox {
     /// Whether instances come from a pool.
     #[must_use]
     pub fn is_pooling(&self) -> bool {
-        false
+        self.inner.allocation == Allocation::Pool
     }
 
-    pub(crate) fn engine(&self) -> &wasmtime::Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
     }
+
+    pub(crate) fn compiles(&self) -> Arc<Semaphore> {
+        self.inner.compiles.clone()
+    }
+
+    /// TLS settings with Mozilla's roots, made once. They name their cryptography themselves: a process-wide default belongs
+    /// to the program that embeds this crate.
+    pub(crate) fn tls(&self) -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
+        let made = self.inner.tls.get_or_init(|| {
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+            let config = rustls::ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()?
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            Ok(Arc::new(config))
+        });
+        made.clone()
+    }
+}
+
+/// Everything but the allocator and the cache.
+fn settings(config: &SandboxConfig) -> wasmtime::Config {
+    let mut settings = wasmtime::Config::new();
+    settings
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        // One call at a time in an instance: without the machinery for more, a call costs half.
+        .concurrency_support(false)
+        .max_wasm_stack(config.stack_bytes)
+        .async_stack_size(config.stack_bytes.saturating_add(HOST_STACK_BYTES))
+        // A garbage-collected heap would be one more thing to bound, and no toolchain for components needs it yet.
+        .wasm_gc(false)
+        .wasm_function_references(false)
+        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(crate::fault::FRAMES_MAX));
+    settings
+}
+
+/// Stack for host functions on top of the wasm stack. Address space; only what is touched is memory.
+const HOST_STACK_BYTES: usize = 2 << 20;
+
+fn open_cache(folder: &Path) -> Result<wasmtime::Cache, SandboxError> {
+    let fail = |source| SandboxError::Cache { path: folder.into(), source };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(fail)?;
+    let mut cache = wasmtime::CacheConfig::new();
+    cache.with_directory(std::fs::canonicalize(folder).map_err(fail)?);
+    wasmtime::Cache::new(cache).map_err(|error| fail(std::io::Error::other(format!("{error:#}"))))
+}
+
+/// Makes the engine with the allocator that was decided on. The reservation itself is the last probe of the address space.
+fn allocate(settings: wasmtime::Config, config: &SandboxConfig) -> Result<(Engine, Allocation), SandboxError> {
+    let wanted = allocation::decide(config.pooling, config.instances_max, allocation::address_space_limit());
+    let make = |allocation: Allocation| {
+        let mut settings = settings.clone();
+        allocation::apply(allocation, config.instances_max, &mut settings);
+        Engine::new(&settings)
+    };
+    match make(wanted) {
+        Ok(engine) => Ok((engine, wanted)),
+        Err(error) if wanted == Allocation::Pool => {
+            tracing::info!("no pooling allocator, instances are allocated on demand: {error:#}");
+            let engine = make(Allocation::OnDemand).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
+            Ok((engine, Allocation::OnDemand))
+        }
+        Err(error) => Err(SandboxError::Engine(format!("{error:#}"))),
+    }
+}
+
+fn start_ticker(engine: EngineWeak, tick: Duration) -> std::io::Result<()> {
+    let run = move || {
+        loop {
+            std::thread::sleep(tick);
+            match engine.upgrade() {
+                Some(engine) => engine.increment_epoch(),
+                None => break,
+            }
+        }
+    };
+    std::thread::Builder::new().name("plugbus-ticker".into()).stack_size(64 << 10).spawn(run).map(drop)
 }

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use plugbus_bus::{Fault, TopicError};
+use plugbus_bus::{Fault, FaultKind, TopicError};
+use wasmtime_wasi_config::WasiConfigVariables;
 
+use crate::bindings::PluginPre;
 use crate::compile::{Component, ComponentInfo};
 use crate::config::PluginSpec;
 use crate::handler::SandboxHandler;
+use crate::instance::Instance;
 use crate::metrics::{Metrics, MetricsSnapshot};
+use crate::state::State;
 
 /// One generation of a plugin: a component with its limits and grants. Cloning shares it, counters included.
 #[derive(Clone)]
@@ -15,9 +19,15 @@ pub struct Template {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// What every instance of a template shares.
 pub(crate) struct Inner {
     pub(crate) component: Component,
+    pub(crate) pre: PluginPre<State>,
     pub(crate) spec: PluginSpec,
+    /// `plugin/<name>`: the source of what it publishes.
+    pub(crate) publisher: Arc<str>,
+    /// For `wasi:config/store`; empty where it is not granted.
+    pub(crate) config_variables: WasiConfigVariables,
     pub(crate) metrics: Metrics,
 }
 
@@ -29,9 +39,10 @@ pub enum StartError {
     #[error("init: {0}")]
     Init(String),
     /// What the host saw while it made the instance or ran `init`.
-    #[error("init")]
+    #[error("init failed")]
     Fault(#[source] Box<Fault>),
-    /// More than [`FILTERS_MAX`](crate::FILTERS_MAX) filters. (None at all is for the loader to judge: the manifest may have some.)
+    /// More than [`FILTERS_MAX`](crate::FILTERS_MAX) filters. (None at all is for the loader to judge: the manifest may have
+    /// some.)
     #[error("init registered {count} filters; at most {} are allowed", crate::FILTERS_MAX)]
     FilterCount {
         /// Filters found.
@@ -40,7 +51,7 @@ pub enum StartError {
     /// A filter that is none.
     #[error("init registered `{}` as filter number {position}", filter.escape_debug())]
     Filter {
-        /// The text, cut to 160 characters.
+        /// The text, cut to 160 bytes.
         filter: String,
         /// Its place in the list, counted from 1.
         position: usize,
@@ -50,17 +61,27 @@ pub enum StartError {
     },
 }
 
-impl Template {
-    pub(crate) fn new(component: Component, spec: PluginSpec) -> Self {
-        Self { inner: Arc::new(Inner { component, spec, metrics: Metrics::default() }) }
+impl StartError {
+    /// The same as a fault: what the host saw, or a broken contract.
+    #[must_use]
+    pub fn into_fault(self) -> Fault {
+        let message = match &self {
+            Self::Fault(fault) => return (**fault).clone(),
+            Self::Filter { source, .. } => format!("{self}: {source}"),
+            Self::Init(_) | Self::FilterCount { .. } => self.to_string(),
+        };
+        Fault::new(FaultKind::Contract, message)
     }
+}
 
-    /// Makes an instance and runs its `init`. Must be called within a tokio runtime.
+impl Template {
+    /// Makes an instance and runs its `init`. Must be called within a tokio runtime with a timer.
     ///
     /// # Errors
     /// [`StartError`] carries the guest's own error or the fault.
     pub async fn start(&self) -> Result<SandboxHandler, StartError> {
-        Ok(SandboxHandler { template: self.clone(), filters: Vec::new() })
+        let (instance, filters) = Instance::start(&self.inner).await?;
+        Ok(SandboxHandler::new(self.clone(), instance, filters))
     }
 
     /// The plugin's description.

@@ -1,0 +1,163 @@
+//! One live instance: a store, the guest in it, and how it is called.
+//!
+//! What bounds a call: fuel (refilled before, reported after), the wall clock twice (the epoch callback stops a guest that
+//! computes, a timer drops a call that waits for the host), memory and tables by the limiter, host allocations by the hostcall
+//! fuel. An instance that faulted, or whose call was dropped, is never called again: whoever owns it lets go of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use plugbus_bus::{Delivery, Fault, FaultKind, Filter};
+use wasmtime::Store;
+
+use crate::bindings::Plugin;
+use crate::bindings::exports::plugbus::plugin::subscriber::Registration;
+use crate::bindings::plugbus::plugin::types::{BodyParam, Event, Failure, PayloadParam, PayloadResult};
+use crate::fault::{Budget, Context};
+use crate::metrics::Metrics;
+use crate::state::State;
+use crate::template::{Inner, StartError};
+use crate::text::{cut, prefix};
+
+/// An instance that may be called.
+pub(crate) struct Instance {
+    store: Store<State>,
+    guest: Plugin,
+}
+
+impl Instance {
+    /// Makes an instance and runs `init`.
+    pub(crate) async fn start(template: &Arc<Inner>) -> Result<(Self, Vec<Filter>), StartError> {
+        let limits = &template.spec.limits;
+        let budget = Budget { fuel: limits.fuel_init, deadline: limits.deadline_init };
+        let faulted = |fault: Fault| {
+            template.metrics.fault(fault.kind);
+            StartError::Fault(Box::new(fault))
+        };
+        let mut store = State::store(template).map_err(|error| {
+            let place = error.grant.host.display();
+            faulted(Fault::new(FaultKind::Contract, format!("granted folder {place}: {}", error.source)))
+        })?;
+        let init = async |store: &mut Store<State>| {
+            let guest = template.pre.instantiate_async(&mut *store).await?;
+            let answer = guest.plugbus_plugin_subscriber().call_init(&mut *store, &template.spec.config_json).await?;
+            Ok((guest, answer))
+        };
+        let (guest, answer) = call(&mut store, None, budget, init).await.map_err(faulted)?;
+        Metrics::add(&template.metrics.instances_created, 1);
+        let registration = answer.map_err(|error| StartError::Init(template.reason(&error)))?;
+        Ok((Self { store, guest }, filters(registration)?))
+    }
+
+    /// Hands over one event. After a fault the instance must not be used again.
+    pub(crate) async fn handle(
+        &mut self,
+        delivery: &Arc<Delivery>,
+    ) -> Result<Result<Option<PayloadResult>, Failure>, Fault> {
+        let template = self.store.data().template.clone();
+        let budget = Budget { fuel: template.spec.limits.fuel_per_event, deadline: template.spec.limits.deadline };
+        let guest = &self.guest;
+        let began = Instant::now();
+        let answer = call(&mut self.store, Some(delivery), budget, async |store: &mut Store<State>| {
+            let extensions: Vec<(&str, &str)> =
+                delivery.event.extensions.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let event = lower(delivery, &extensions);
+            guest.plugbus_plugin_subscriber().call_handle(&mut *store, event).await
+        })
+        .await;
+        let fuel = budget.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
+        template.metrics.call_ended(fuel, began.elapsed(), self.memory_bytes());
+        if let Err(fault) = &answer {
+            template.metrics.fault(fault.kind);
+        }
+        answer
+    }
+
+    /// Bytes of linear memory.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.store.data().limiter.memory_bytes()
+    }
+}
+
+/// Runs one call with its budget. Where the future is dropped, the guest's stack is unwound with it.
+async fn call<T>(
+    store: &mut Store<State>,
+    delivery: Option<&Arc<Delivery>>,
+    budget: Budget,
+    run: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
+) -> Result<T, Fault> {
+    let sandbox = store.data().template.component.inner.sandbox.clone();
+    store.data_mut().begin(delivery, budget.deadline);
+    store.set_epoch_deadline(1);
+    // A little later than the epoch callback, which can say where the guest was.
+    let wait = budget.deadline.saturating_add(sandbox.config().tick * 2).min(DEADLINE_MAX);
+    let result = match store.set_fuel(budget.fuel) {
+        Ok(()) => tokio::time::timeout(wait, run(store)).await,
+        Err(error) => Ok(Err(error)),
+    };
+    let state = store.data_mut();
+    state.end();
+    let stack_bytes = sandbox.config().stack_bytes;
+    let context = || Context {
+        limits: &state.template.spec.limits,
+        stack_bytes,
+        limiter: &state.limiter,
+        stderr: state.log.stderr_tail(),
+        budget,
+    };
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(context().fault(&error)),
+        Err(_elapsed) => Err(context().deadline()),
+    }
+}
+
+/// Longest deadline that is kept; longer ones mean this.
+const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The event as the guest gets it, borrowed from the bus's own buffers.
+fn lower<'a>(delivery: &'a Delivery, extensions: &'a [(&'a str, &'a str)]) -> Event<'a> {
+    let event = &*delivery.event;
+    let data = &event.payload.data;
+    let body = match std::str::from_utf8(data) {
+        Ok(text) => BodyParam::Text(text),
+        Err(_) => BodyParam::Bytes(data),
+    };
+    Event {
+        id: &event.id,
+        source: &event.source,
+        topic: event.topic.as_str(),
+        subject: event.subject.as_deref(),
+        time_ns: event.time_ns,
+        payload: PayloadParam { content_type: &event.payload.content_type, body },
+        extensions,
+        attempt: delivery.attempt,
+    }
+}
+
+/// Checks what `init` registered.
+fn filters(registration: Registration) -> Result<Vec<Filter>, StartError> {
+    let count = registration.filters.len();
+    if count > crate::FILTERS_MAX {
+        return Err(StartError::FilterCount { count });
+    }
+    let parse = |(text, position): (String, usize)| {
+        Filter::parse(&text).map_err(|source| StartError::Filter {
+            filter: prefix(&text, 160).to_owned(),
+            position,
+            source,
+        })
+    };
+    registration.filters.into_iter().zip(1..).map(parse).collect()
+}
+
+impl Inner {
+    /// A reason in the guest's words, cut to its bound.
+    pub(crate) fn reason(&self, text: &str) -> String {
+        let limit = self.spec.limits.error_bytes;
+        if text.len() > limit {
+            Metrics::add(&self.metrics.reasons_cut, 1);
+        }
+        cut(text, limit).into_owned()
+    }
+}
