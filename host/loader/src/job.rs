@@ -1,0 +1,323 @@
+//! What is done for one slot: load it, or unload it. One job for a slot at a time; jobs of different slots side by side.
+//!
+//! What bounds them: a slot has at most one, and [`LoaderConfig::loads_max`] of all are between reading and `init` at one
+//! time. Waiting for files to settle and for the old generation to finish take no place there, so neither a file that goes
+//! on changing nor a handler that hangs holds up another plugin.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use plugbus_bus::{Bus, Control, Handler, Replace, Subscription};
+use plugbus_sandbox::Sandbox;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::capture::{self, Capture, CaptureError, Identity, Settled};
+use crate::clock::unix_ns;
+use crate::config::LoaderConfig;
+use crate::host_events::{self, About};
+use crate::load::{self, LoadError, Loaded};
+use crate::loader::{Reload, ReloadError};
+use crate::name::PluginName;
+use crate::plan::Judged;
+use crate::scan::Files;
+use crate::slots::{Generation, Running, Slots};
+use crate::stats::{Counters, count};
+use crate::status::Rejection;
+use crate::supervise::guard::Guard;
+
+/// Whoever waits for a scan to be carried out holds the other end; it closes when the last of these is dropped.
+pub(crate) type Token = mpsc::Sender<()>;
+/// Whoever waits for one reload holds the other end.
+pub(crate) type Reply = oneshot::Sender<Result<Reload, ReloadError>>;
+
+/// What all jobs share.
+pub(crate) struct Context {
+    pub(crate) config: LoaderConfig,
+    pub(crate) bus: Bus,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) slots: Slots,
+    pub(crate) counters: Counters,
+    pub(crate) loads: Semaphore,
+}
+
+/// One load to be done.
+pub(crate) struct Order {
+    pub(crate) name: PluginName,
+    /// The state of the files that the plan saw.
+    pub(crate) files: Files,
+    /// Who waits for it. If somebody asked for this reload by name, it is done even if the content is the same.
+    pub(crate) replies: Vec<Reply>,
+    pub(crate) tokens: Vec<Token>,
+}
+
+/// What came of a load, when it did not fail.
+enum Done {
+    /// The new generation has taken over; the old one, if any, has ended.
+    Installed,
+    /// What was found is what was judged before.
+    Same(Files),
+    /// The component has gone.
+    Gone,
+    /// The files go on changing.
+    Changing,
+}
+
+/// A load that failed: why, and of what.
+struct Refused {
+    error: LoadError,
+    judged: Judged,
+    sha256: Option<Identity>,
+}
+
+/// Loads a slot.
+pub(crate) async fn load(context: Arc<Context>, mut order: Order) {
+    let done = attempt(&context, &mut order).await;
+    let key = order.name.as_str();
+    match done {
+        Ok(Done::Installed) => {}
+        Ok(Done::Same(files)) => {
+            let mut table = context.slots.lock();
+            let slot = table.slot(key);
+            slot.judged = Some(Judged::Files(files));
+            count(&context.counters.unchanged);
+        }
+        Ok(Done::Gone) => {
+            context.slots.lock().slot(key).judged = None;
+            answer(order.replies, || Err(ReloadError::NotFound { name: key.to_owned() }));
+        }
+        Ok(Done::Changing) => {
+            context.slots.lock().slot(key).judged = None;
+            answer(order.replies, || Err(ReloadError::Changing { name: key.to_owned() }));
+        }
+        Err(refused) => {
+            let reload = refuse(&context, key, &refused.error, refused.judged, refused.sha256);
+            answer(order.replies, || Ok(reload.clone()));
+        }
+    }
+}
+
+/// Records and reports that what the folder holds was refused.
+pub(crate) fn refuse(
+    context: &Context,
+    key: &str,
+    error: &LoadError,
+    judged: Judged,
+    sha256: Option<Identity>,
+) -> Reload {
+    let rejection = Rejection::of(error, sha256);
+    let running = {
+        let mut table = context.slots.lock();
+        let slot = table.slot(key);
+        slot.judged = Some(judged);
+        slot.refused = sha256;
+        slot.rejection = Some(rejection.clone());
+        slot.about().cloned()
+    };
+    count(&context.counters.rejected);
+    host_events::rejected(&context.bus, key, running.as_ref(), &rejection);
+    match running {
+        Some(about) => Reload::KeptOld { generation: about.generation, cause: rejection.cause },
+        None => Reload::Rejected { cause: rejection.cause },
+    }
+}
+
+/// Unloads a slot: its generation finishes what is queued, for as long as the grace allows; the rest becomes dead letters.
+pub(crate) async fn unload(context: Arc<Context>, key: String, _tokens: Vec<Token>) {
+    let control = context.slots.lock().slot(&key).control();
+    let cut_off = match control {
+        Some(control) => control.drain(context.config.drain_grace).await,
+        None => 0,
+    };
+    let removed = context.slots.lock().remove(&key).and_then(|slot| slot.running);
+    if let Some(running) = removed {
+        running.generation.guard.retire();
+        count(&context.counters.unloaded);
+        host_events::unloaded(&context.bus, &running.generation.about, cut_off);
+    }
+}
+
+pub(crate) fn answer(replies: Vec<Reply>, with: impl Fn() -> Result<Reload, ReloadError>) {
+    for reply in replies {
+        // Whoever asked may have gone; then nobody needs the answer.
+        let _ = reply.send(with());
+    }
+}
+
+async fn attempt(context: &Arc<Context>, order: &mut Order) -> Result<Done, Refused> {
+    let config = &context.config;
+    let files = match capture::settled(&config.dir, &order.name, config.settle).await {
+        Ok(Settled::Files(files)) => files,
+        Ok(Settled::Gone) => return Ok(Done::Gone),
+        Ok(Settled::Changing) => return Ok(Done::Changing),
+        Err(error) => return Err(unreadable(error, order.files)),
+    };
+    // Closed only when the loader has stopped; then nobody waits for this job any more.
+    let Ok(permit) = context.loads.acquire().await else { return Ok(Done::Changing) };
+    let capture = match capture::read(&config.dir, &order.name, files, config.wasm_bytes_max).await {
+        Ok(Some(capture)) => capture,
+        Ok(None) => return Ok(Done::Changing),
+        Err(error) => return Err(unreadable(error, files)),
+    };
+    let (same, compiled) = {
+        let mut table = context.slots.lock();
+        let slot = table.slot(order.name.as_str());
+        let runs = slot.about().is_some_and(|about| about.sha256 == capture.identity) && slot.control().is_some();
+        if runs && order.replies.is_empty() {
+            // The folder holds again what runs: a refusal in between is history.
+            slot.rejection = None;
+            slot.refused = None;
+        }
+        let generation = slot.running.as_ref().map(|running| &running.generation);
+        let compiled = generation.map(|old| (old.wasm_sha256, old.component.clone()));
+        (runs || slot.refused == Some(capture.identity), compiled)
+    };
+    if same && order.replies.is_empty() {
+        return Ok(Done::Same(files));
+    }
+    let (sha256, wasm_sha256) = (capture.identity, capture.wasm_sha256);
+    let refused = |error| Refused { error, judged: Judged::Files(files), sha256: Some(sha256) };
+    let loaded = load_capture(context, &order.name, capture, compiled).await.map_err(refused)?;
+    drop(permit);
+    let new = New { loaded, sha256, wasm_sha256, files };
+    install(context, order, new).await.map_err(refused)?;
+    Ok(Done::Installed)
+}
+
+async fn load_capture(
+    context: &Context,
+    name: &PluginName,
+    capture: Capture,
+    compiled: Option<(Identity, plugbus_sandbox::Component)>,
+) -> Result<Loaded, LoadError> {
+    load::load(&context.sandbox, &context.config, name, capture, compiled).await
+}
+
+fn unreadable(error: CaptureError, files: Files) -> Refused {
+    let judged = match &error {
+        CaptureError::Unusable(why) => Judged::Unusable(why.clone()),
+        _ => Judged::Files(files),
+    };
+    Refused { error: error.into(), judged, sha256: None }
+}
+
+/// A generation on its way into the slot.
+struct New {
+    loaded: Loaded,
+    sha256: Identity,
+    wasm_sha256: Identity,
+    files: Files,
+}
+
+/// Puts the new generation on the subscription, or makes one, and waits for the old generation to finish.
+async fn install(context: &Arc<Context>, order: &mut Order, new: New) -> Result<(), LoadError> {
+    let New { loaded, sha256, wasm_sha256, files } = new;
+    let (control, number, faults) = {
+        let mut table = context.slots.lock();
+        let slot = table.slot(order.name.as_str());
+        (slot.control(), slot.generations + 1, slot.faults.clone())
+    };
+    let about = About { plugin: order.name.clone(), generation: number, sha256 };
+    let guard = Guard::new(about.clone(), context.bus.clone(), faults, loaded.manifest.supervision);
+    let handlers: Vec<Box<dyn Handler>> = loaded.handlers.into_iter().map(|handler| guard.supervise(handler)).collect();
+    let generation = Arc::new(Generation {
+        about,
+        wasm_sha256,
+        manifest: loaded.manifest,
+        component: loaded.component,
+        template: loaded.template,
+        filters: loaded.filters,
+        guard,
+        loaded_ns: unix_ns(),
+    });
+    match control {
+        None => {
+            let subscription = subscribe(&context.bus, &generation, handlers)?;
+            take_over(context, order, generation, Some(subscription), files);
+        }
+        Some(control) => swap(context, order, generation, control, handlers, files).await?,
+    }
+    Ok(())
+}
+
+async fn swap(
+    context: &Arc<Context>,
+    order: &mut Order,
+    generation: Arc<Generation>,
+    control: Control,
+    handlers: Vec<Box<dyn Handler>>,
+    files: Files,
+) -> Result<(), LoadError> {
+    let settings = Some(generation.manifest.settings.clone());
+    let replace = Replace { filters: generation.filters.clone(), handlers, settings };
+    let mut replacing = pin!(control.replace(replace, context.config.drain_grace));
+    // The first poll lets the new handlers take over; the rest waits for the old ones. The slot is to show the new
+    // generation from the moment it has the events.
+    let first = poll_fn(|cx| Poll::Ready(replacing.as_mut().poll(cx))).await;
+    if let Poll::Ready(Err(error)) = first {
+        return Err(error.into());
+    }
+    let about = generation.about.clone();
+    take_over(context, order, generation, None, files);
+    let replaced = match first {
+        Poll::Ready(replaced) => replaced,
+        Poll::Pending => replacing.await,
+    }?;
+    if replaced.cut_off > 0 {
+        tracing::warn!(plugin = %about.plugin, generation = about.generation, cut_off = replaced.cut_off, "the old generation did not finish within the grace; its events come again");
+    }
+    Ok(())
+}
+
+/// A new subscription begins paused: [`take_over`] lets it go once the slot is in order.
+fn subscribe(bus: &Bus, generation: &Generation, handlers: Vec<Box<dyn Handler>>) -> Result<Subscription, LoadError> {
+    let subscribe = bus.subscribe(generation.filters.clone()).name(generation.about.plugin.subscription());
+    Ok(subscribe.settings(generation.manifest.settings.clone()).paused().handlers(handlers)?)
+}
+
+/// The generation has the events now: says so to the slot, to whoever waits, and to the world.
+fn take_over(
+    context: &Context,
+    order: &mut Order,
+    generation: Arc<Generation>,
+    subscription: Option<Subscription>,
+    files: Files,
+) {
+    let before = {
+        let mut table = context.slots.lock();
+        let slot = table.slot(order.name.as_str());
+        let (old, kept) = match slot.running.take() {
+            Some(Running { generation, subscription }) => (Some(generation), Some(subscription)),
+            None => (None, None),
+        };
+        if let Some(old) = &old {
+            old.guard.retire();
+        }
+        if let Some(subscription) = subscription.or(kept) {
+            generation.guard.attach(subscription.control());
+            slot.running = Some(Running { generation: generation.clone(), subscription });
+        }
+        slot.set_paused(slot.paused);
+        slot.generations = generation.about.generation;
+        slot.judged = Some(Judged::Files(files));
+        slot.refused = None;
+        slot.rejection = None;
+        old.map(|old| old.about.clone())
+    };
+    let instances = generation.manifest.settings.concurrency.get();
+    host_events::loaded(&context.bus, &generation.about, before.as_ref(), &generation.filters, instances);
+    let to = generation.about.generation;
+    let reload = match before {
+        None => {
+            count(&context.counters.loaded);
+            Reload::Loaded { generation: to }
+        }
+        Some(before) => {
+            count(&context.counters.reloaded);
+            Reload::Swapped { from: before.generation, to }
+        }
+    };
+    answer(std::mem::take(&mut order.replies), || Ok(reload.clone()));
+    order.tokens.clear();
+}

@@ -1,0 +1,147 @@
+//! What an operator sees of a plugin.
+
+use std::error::Error;
+
+use plugbus_bus::{Filter, SubscriptionStats};
+use plugbus_sandbox::{Grants, Limits, MetricsSnapshot};
+use serde::Serialize;
+
+use crate::capture::Identity;
+use crate::clock::unix_ns;
+use crate::faults::FaultRecord;
+use crate::load::LoadError;
+
+/// Most levels of an error's causes that are shown.
+const CAUSES_MAX: usize = 16;
+/// Most characters of each.
+const CAUSE_CHARS_MAX: usize = 4096;
+
+/// One plugin, as it stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct PluginStatus {
+    /// The stem of its file.
+    pub name: String,
+    /// Whether it runs, and if not, why.
+    #[serde(flatten)]
+    pub state: PluginState,
+    /// Paused by an operator. Outlasts a reload.
+    pub paused: bool,
+    /// A load, swap or unload is under way.
+    pub busy: bool,
+    /// What runs, where something does.
+    #[serde(flatten)]
+    pub running: Option<RunningStatus>,
+    /// The last faults, oldest first, at most [`FAULTS_KEPT_MAX`](crate::faults::FAULTS_KEPT_MAX).
+    pub last_faults: Vec<FaultRecord>,
+    /// Why what the folder holds now is not what runs.
+    pub last_rejection: Option<Rejection>,
+}
+
+/// Whether a plugin runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PluginState {
+    /// Its first load is under way.
+    Starting,
+    /// Events are delivered.
+    Running,
+    /// An operator has paused it. Events queue up.
+    Paused,
+    /// The supervisor has suspended it. Events queue up.
+    Suspended {
+        /// When one event will be tried, in nanoseconds since the Unix epoch.
+        until_ns: u64,
+    },
+    /// One event is let through to see whether the plugin works again.
+    Probing,
+    /// Nothing runs: what the folder holds was refused.
+    Rejected,
+}
+
+/// The generation that runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunningStatus {
+    /// Its number, rising with each that this plugin had.
+    pub generation: u64,
+    /// The hash of component and manifest together.
+    pub sha256: Identity,
+    /// The hash of the component alone.
+    pub wasm_sha256: Identity,
+    /// Size of the component.
+    pub size_bytes: usize,
+    /// When it took over, in nanoseconds since the Unix epoch.
+    pub loaded_ns: u64,
+    /// Which events it gets.
+    pub filters: Vec<Filter>,
+    /// Which topics it may publish to.
+    pub publish: Vec<Filter>,
+    /// Instances, which is events handled at once.
+    pub instances: u32,
+    /// Whether each event has a new instance.
+    pub fresh: bool,
+    /// What the component imports.
+    pub imports: Vec<String>,
+    /// What the component exports.
+    pub exports: Vec<String>,
+    /// Bounds on each instance.
+    pub limits: Limits,
+    /// What it may touch. Names of variables, never their values.
+    pub grants: Grants,
+    /// How often this generation was suspended.
+    pub suspensions: u64,
+    /// What its subscription counts, over all generations.
+    pub counters: SubscriptionStats,
+    /// What the sandbox measures, of this generation.
+    pub metrics: MetricsSnapshot,
+}
+
+/// Why something was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rejection {
+    /// When, in nanoseconds since the Unix epoch.
+    pub time_ns: u64,
+    /// The hash of the refused content, where it could be read.
+    pub sha256: Option<Identity>,
+    /// In which step: `files`, `manifest`, `compile`, `link`, `init`, `subscribe`, or the kind of the fault in `init`.
+    pub kind: &'static str,
+    /// The limit that was hit, with its unit, where a fault hit one.
+    pub limit: Option<String>,
+    /// The whole chain of causes in one text.
+    pub cause: String,
+    /// What the guest wrote to stderr, where `init` faulted.
+    pub stderr: Option<String>,
+    /// The wasm backtrace, where `init` faulted.
+    pub backtrace: Vec<String>,
+}
+
+impl Rejection {
+    /// The record of an error.
+    pub(crate) fn of(error: &LoadError, sha256: Option<Identity>) -> Self {
+        let fault = error.fault();
+        Self {
+            time_ns: unix_ns(),
+            sha256,
+            kind: error.kind_name(),
+            limit: fault.and_then(|fault| fault.kind.limit()),
+            cause: chain(error),
+            stderr: fault.and_then(|fault| fault.stderr.clone()),
+            backtrace: fault.map(|fault| fault.backtrace.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// An error and its causes in one text, outermost first.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    for _ in 0..CAUSES_MAX {
+        let Some(error) = next else { break };
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.extend(error.to_string().chars().take(CAUSE_CHARS_MAX));
+        next = error.source();
+    }
+    text
+}
