@@ -11,7 +11,7 @@ use crate::setup::TARGET;
 use crate::workspace::{Package, Target, Workspace};
 
 /// The package whose examples are the tests' fixtures.
-const FIXTURES: &str = "plugbus-fixtures";
+pub(crate) const FIXTURES: &str = "plugbus-fixtures";
 
 /// The cargo profile that guests are built with, see the root Cargo.toml.
 const PROFILE: &str = "guest";

@@ -39,12 +39,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TestError> {
         process::run(cargo.args(arguments).env("PLUGBUS_GUESTS", &guests.folder))
     };
 
-    cargo(&["build", "--workspace", "--bins", "--examples", "--tests"]).map_err(TestError::Build)?;
+    let mut build = vec!["build", "--workspace", "--bins", "--tests"];
+    build.extend(examples(workspace).flat_map(|name| ["--example", name]));
+    cargo(&build).map_err(TestError::Build)?;
 
     let mut crates = vec!["test", "--workspace", "--no-fail-fast", "--lib", "--bins"];
-    for name in other_tests(workspace) {
-        crates.extend(["--test", name]);
-    }
+    crates.extend(crate_tests(workspace).flat_map(|name| ["--test", name]));
     cargo(&crates).map_err(TestError::Crates)?;
     cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]).map_err(TestError::Doc)?;
 
@@ -56,7 +56,44 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TestError> {
 }
 
 /// The test binaries that single crates have in their `tests` folders.
-fn other_tests(workspace: &Workspace) -> impl Iterator<Item = &str> {
+fn crate_tests(workspace: &Workspace) -> impl Iterator<Item = &str> {
     let targets = workspace.packages.iter().flat_map(|package| &package.targets);
     targets.filter(|target| target.is("test") && target.name != INTEGRATION.1).map(|target| target.name.as_str())
+}
+
+/// The examples that run on the host. Those of the fixtures are guests, and empty for the host's target.
+fn examples(workspace: &Workspace) -> impl Iterator<Item = &str> {
+    let packages = workspace.packages.iter().filter(|package| package.name != guests::FIXTURES);
+    let targets = packages.flat_map(|package| &package.targets);
+    targets.filter(|target| target.is("example")).map(|target| target.name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::{Package, Target};
+
+    #[test]
+    fn the_integration_tests_and_the_guests_are_left_out() {
+        let package = |name: &str, targets: &[(&str, &str)]| Package {
+            name: name.into(),
+            folder: "/w".into(),
+            targets: targets
+                .iter()
+                .map(|(name, kind)| Target { name: (*name).into(), kinds: vec![(*kind).into()] })
+                .collect(),
+        };
+        let workspace = Workspace {
+            root: "/w".into(),
+            target: "/t".into(),
+            packages: vec![
+                package("plugbus-bus", &[("plugbus_bus", "lib"), ("model", "test")]),
+                package("plugbus", &[("embed", "example")]),
+                package(guests::FIXTURES, &[("noop", "example")]),
+                package(INTEGRATION.0, &[("it", "test")]),
+            ],
+        };
+        assert_eq!(crate_tests(&workspace).collect::<Vec<_>>(), ["model"]);
+        assert_eq!(examples(&workspace).collect::<Vec<_>>(), ["embed"]);
+    }
 }
