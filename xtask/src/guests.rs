@@ -61,13 +61,8 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Guests, GuestsError> {
     Ok(guests)
 }
 
-/// The packages that guests are built from.
-pub(crate) fn packages(workspace: &Workspace) -> impl Iterator<Item = &str> {
-    plugins(workspace).into_iter().map(|(package, _)| package).chain([FIXTURES])
-}
-
 /// Each plugin: the name of its package, and of the library that cargo makes of it.
-fn plugins(workspace: &Workspace) -> Vec<(&str, &str)> {
+pub(crate) fn plugins(workspace: &Workspace) -> Vec<(&str, &str)> {
     let folder = workspace.root.join("plugins");
     let of_plugins = |package: &&Package| package.folder.starts_with(&folder);
     let library = |package: &Package| package.targets.iter().position(|target| target.is("cdylib"));

@@ -33,10 +33,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), LintError> {
 
     // Guests are mostly empty for the host's own target, so the call above has not seen what matters in them.
     setup::run(workspace)?;
-    let mut clippy = workspace.cargo();
-    clippy.args(["clippy", "--lib", "--examples", "--target", TARGET]);
-    clippy.args(guests::packages(workspace).map(|name| format!("--package={name}")));
-    process::run(clippy.args(["--", "-Dwarnings"])).map_err(LintError::Guests)?;
+    let plugins = guests::plugins(workspace).into_iter().map(|(package, _)| package);
+    for (kind, packages) in [("--lib", plugins.collect()), ("--examples", vec![guests::FIXTURES])] {
+        let mut clippy = workspace.cargo();
+        clippy.args(["clippy", kind, "--target", TARGET]).args(packages.iter().flat_map(|name| ["--package", name]));
+        process::run(clippy.args(["--", "-Dwarnings"])).map_err(LintError::Guests)?;
+    }
 
     let mut doc = workspace.cargo();
     doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings");
