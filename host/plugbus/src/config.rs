@@ -92,6 +92,13 @@ pub struct Loader {
     pub settle_ms: u64,
     /// How long an old generation may finish what it holds. Default 5 s.
     pub drain_grace_ms: u64,
+    /// How long a file must be missing before its plugin is unloaded. Default 2 s.
+    pub unload_grace_ms: u64,
+    /// Plugins that may be loaded at once. Default 256; more are rejected with that reason.
+    pub plugins_max: u64,
+    /// Plugins that are read, compiled and started at one time. Default 2. Memory while loading: this × the largest
+    /// component.
+    pub loads_max: u64,
 }
 
 /// Bounds on the clients of the socket. A client is hostile until the contrary is shown.
@@ -197,12 +204,17 @@ impl Config {
     }
 }
 
+/// A number of the configuration as a size; what does not fit means "no bound of this kind".
+pub(crate) fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 impl Clients {
     /// Longest line for a given bound on data: base64 makes 4/3 of it, JSON text at most twice (what escapes to more is
     /// sent as base64); the attributes come on top.
     #[must_use]
     pub fn line_bytes_max(data_bytes_max: u64) -> usize {
-        usize::try_from(data_bytes_max.saturating_mul(2).saturating_add(512 << 10)).unwrap_or(usize::MAX)
+        size(data_bytes_max.saturating_mul(2).saturating_add(512 << 10))
     }
 }
 
@@ -253,7 +265,14 @@ impl Default for Sandbox {
 
 impl Default for Loader {
     fn default() -> Self {
-        Self { rescan_ms: 2_000, settle_ms: 100, drain_grace_ms: 5_000 }
+        Self {
+            rescan_ms: 2_000,
+            settle_ms: 100,
+            drain_grace_ms: 5_000,
+            unload_grace_ms: 2_000,
+            plugins_max: 256,
+            loads_max: 2,
+        }
     }
 }
 

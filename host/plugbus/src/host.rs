@@ -2,14 +2,17 @@
 
 use std::fs::DirBuilder;
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use plugbus_bus::{Bus, DeadLetterLimits, EventLimits, ShutdownReport};
+use plugbus_loader::{Loader, LoaderConfig, LoaderError};
+use plugbus_sandbox::{LogSink, Pooling, Sandbox, SandboxConfig, SandboxError};
 
-use crate::config::Config;
+use crate::config::{Config, size};
 use crate::socket::{Bound, Limits, Server, Services, SocketError, SocketStats};
 
 /// Time that watchers have to read their last lines when the host stops.
@@ -19,9 +22,9 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// handles no signals.
 ///
 /// Stop it with [`Host::shutdown`]; dropped without, it stops at once and leaves unsettled what is unsettled.
-#[derive(Debug)]
 pub struct Host {
     bus: Bus,
+    loader: Option<Loader>,
     server: Option<Server>,
     config: Config,
 }
@@ -32,7 +35,14 @@ pub struct Host {
 pub struct HostBuilder {
     config: Config,
     bus: Option<Bus>,
+    no_plugins: bool,
+    log: Option<Arc<dyn LogSink>>,
+    sandbox: Option<Adjust<SandboxConfig>>,
+    loader: Option<Adjust<LoaderConfig>>,
 }
+
+/// A last word on settings that were made from the configuration.
+type Adjust<T> = Box<dyn FnOnce(&mut T) + Send>;
 
 /// Why a host did not start. Nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +61,20 @@ pub enum HostError {
     /// The socket cannot be served.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The engine cannot be made.
+    #[error("cannot make the sandbox")]
+    Sandbox(#[from] SandboxError),
+    /// The plugins folder cannot be used.
+    #[error("cannot use the plugins folder {}", path.display())]
+    Loader {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: LoaderError,
+    },
+    /// The runtime is being shut down.
+    #[error("the runtime stopped during the start")]
+    Runtime(#[from] tokio::task::JoinError),
 }
 
 impl Host {
@@ -83,6 +107,12 @@ impl Host {
         &self.config
     }
 
+    /// The plugins; none where the host was started without a plugins folder.
+    #[must_use]
+    pub fn loader(&self) -> Option<&Loader> {
+        self.loader.as_ref()
+    }
+
     /// Stops in order: takes nothing more from clients, lets handlers settle what is accepted for at most the grace, stops
     /// the plugins, and says good-bye to watchers, who see everything until then. The report says what was not settled.
     pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
@@ -90,6 +120,10 @@ impl Host {
             server.drain();
         }
         let report = self.bus.shutdown(grace).await;
+        if let Some(loader) = &self.loader {
+            let cut_off = loader.stop().await;
+            tracing::debug!(cut_off, "plugins stopped");
+        }
         if let Some(server) = self.server.take() {
             server.close(LAST_LINES).await;
         }
@@ -130,9 +164,34 @@ impl HostBuilder {
     }
 
     /// Uses this bus instead of making one from the configuration; native subscriptions made before the start see the
-    /// very first events. The configuration's bounds on events and dead letters, and its `source`, do not apply to it.
+    /// very first events. The configuration's bounds on dead letters and its `source` do not apply to it; its bounds on
+    /// events should be the bus's own.
     pub fn bus(mut self, bus: Bus) -> Self {
         self.bus = Some(bus);
+        self
+    }
+
+    /// Serves no plugins folder and makes no sandbox: a bus with a socket.
+    pub fn no_plugins(mut self) -> Self {
+        self.no_plugins = true;
+        self
+    }
+
+    /// Where the log lines of plugins go. Default: `tracing`.
+    pub fn plugin_log(mut self, log: Arc<dyn LogSink>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// Changes the settings of the engine after they were made from the configuration.
+    pub fn sandbox(mut self, adjust: impl FnOnce(&mut SandboxConfig) + Send + 'static) -> Self {
+        self.sandbox = Some(Box::new(adjust));
+        self
+    }
+
+    /// Changes the settings of the plugins folder after they were made from the configuration.
+    pub fn loader(mut self, adjust: impl FnOnce(&mut LoaderConfig) + Send + 'static) -> Self {
+        self.loader = Some(Box::new(adjust));
         self
     }
 
@@ -142,25 +201,76 @@ impl HostBuilder {
     /// # Errors
     /// [`HostError`]; a plugin that cannot be loaded is none, it is reported as rejected.
     pub async fn start(self) -> Result<Host, HostError> {
-        let Self { config, bus } = self;
+        let Self { config, bus, no_plugins, log, sandbox, loader } = self;
         make_folder("data_dir", &config.data_dir, 0o700)?;
         let bound = if config.serve_socket { Some(Bound::take(&config.socket_path()).await?) } else { None };
         let bus = bus.unwrap_or_else(|| make_bus(&config));
-        let server = bound.map(|bound| bound.serve(Arc::new(Services::new(bus.clone(), Limits::new(&config)))));
-        Ok(Host { bus, server, config })
+        let loader = if no_plugins {
+            None
+        } else {
+            let mut sandbox_config = sandbox_config(&config);
+            sandbox.into_iter().for_each(|adjust| adjust(&mut sandbox_config));
+            let mut loader_config = loader_config(&config);
+            loader_config.log = log.unwrap_or(loader_config.log);
+            loader.into_iter().for_each(|adjust| adjust(&mut loader_config));
+            Some(start_loader(&bus, sandbox_config, loader_config).await?)
+        };
+        let services = Services::new(bus.clone(), loader.clone(), Limits::new(&config));
+        let server = bound.map(|bound| bound.serve(Arc::new(services)));
+        Ok(Host { bus, loader, server, config })
     }
 }
 
+async fn start_loader(bus: &Bus, sandbox: SandboxConfig, config: LoaderConfig) -> Result<Loader, HostError> {
+    make_folder("plugins_dir", &config.dir, 0o755)?;
+    // Making the engine reserves address space and may read the cache's settings: not on a runtime thread.
+    let sandbox = tokio::task::spawn_blocking(|| Sandbox::new(sandbox)).await??;
+    let path = config.dir.clone();
+    let loader = Loader::start(bus.clone(), sandbox, config).await;
+    loader.map_err(|source| HostError::Loader { path, source })
+}
+
 fn make_bus(config: &Config) -> Bus {
-    let events = EventLimits {
-        data_bytes_max: size(config.events.data_bytes_max),
-        extensions_max: size(config.events.extensions_max),
-    };
     let dead = DeadLetterLimits {
         letters_max: size(config.dead_letters.count_max),
         bytes_max: size(config.dead_letters.bytes_max),
     };
-    Bus::builder().event_limits(events).dead_letters(dead).default_source(config.source.as_str()).build()
+    Bus::builder().event_limits(event_limits(config)).dead_letters(dead).default_source(config.source.as_str()).build()
+}
+
+fn event_limits(config: &Config) -> EventLimits {
+    EventLimits {
+        data_bytes_max: size(config.events.data_bytes_max),
+        extensions_max: size(config.events.extensions_max),
+    }
+}
+
+fn sandbox_config(config: &Config) -> SandboxConfig {
+    let given = &config.sandbox;
+    SandboxConfig {
+        cache_dir: given.compile_cache.then(|| config.data_dir.join("cache")),
+        component_bytes_max: size(given.component_bytes_max),
+        compiles_max: size(given.compiles_max),
+        instances_max: u32::try_from(given.instances_max).unwrap_or(u32::MAX),
+        pooling: if given.pooling { Pooling::Auto } else { Pooling::Off },
+        stack_bytes: size(given.stack_bytes),
+        tick: Duration::from_millis(given.tick_ms),
+    }
+}
+
+fn loader_config(config: &Config) -> LoaderConfig {
+    let given = &config.loader;
+    LoaderConfig {
+        rescan: Duration::from_millis(given.rescan_ms),
+        settle: Duration::from_millis(given.settle_ms),
+        drain_grace: Duration::from_millis(given.drain_grace_ms),
+        unload_grace: Duration::from_millis(given.unload_grace_ms),
+        plugins_max: size(given.plugins_max),
+        wasm_bytes_max: config.sandbox.component_bytes_max,
+        loads_max: NonZeroUsize::new(size(given.loads_max)).unwrap_or(NonZeroUsize::MIN),
+        event_limits: event_limits(config),
+        ..LoaderConfig::new(&config.plugins_dir)
+    }
 }
 
 /// Makes a folder that is not there; one that is there keeps its mode.
@@ -169,7 +279,14 @@ fn make_folder(key: &'static str, path: &Path, mode: u32) -> Result<(), HostErro
     made.map_err(|source| HostError::Folder { key, path: path.to_owned(), source })
 }
 
-/// A number of the configuration as a size; what does not fit means "no bound of this kind".
-fn size(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("server", &self.server).field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
 }

@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugbus_bus::Bus;
+use plugbus_loader::Loader;
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::config::Config;
+use crate::config::{Clients, Config, size};
 
 pub mod client;
 mod connection;
@@ -31,7 +32,8 @@ pub mod protocol;
 mod watch_queue;
 
 pub use counters::SocketStats;
-pub use event::{NewEvent, NewEventError};
+pub use event::{NewEvent, NewEventError, parse_event};
+pub(crate) use event::{text_or_encoded, to_json as event_json};
 pub use place::{PATH_BYTES_MAX, SocketError};
 
 use counters::{Counters, Gauge, count};
@@ -56,10 +58,9 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn new(config: &Config) -> Self {
         let clients = &config.clients;
-        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Self {
             connections_max: size(clients.connections_max),
-            line_bytes_max: crate::config::Clients::line_bytes_max(config.events.data_bytes_max),
+            line_bytes_max: Clients::line_bytes_max(config.events.data_bytes_max),
             line_timeout: Duration::from_millis(clients.line_timeout_ms),
             idle_timeout: Duration::from_millis(clients.idle_timeout_ms),
             write_timeout: Duration::from_millis(clients.write_timeout_ms),
@@ -70,17 +71,17 @@ impl Limits {
 }
 
 /// What the operations need.
-#[derive(Debug)]
 pub(crate) struct Services {
     pub(crate) bus: Bus,
+    pub(crate) loader: Option<Loader>,
 
     pub(crate) limits: Limits,
     counters: Counters,
 }
 
 impl Services {
-    pub(crate) fn new(bus: Bus, limits: Limits) -> Self {
-        Self { bus, limits, counters: Counters::default() }
+    pub(crate) fn new(bus: Bus, loader: Option<Loader>, limits: Limits) -> Self {
+        Self { bus, loader, limits, counters: Counters::default() }
     }
 }
 
@@ -130,7 +131,6 @@ impl Bound {
 }
 
 /// The socket being served. Dropped without [`Server::close`], it ends at once, and every connection with it.
-#[derive(Debug)]
 pub(crate) struct Server {
     path: PathBuf,
     services: Arc<Services>,
@@ -165,6 +165,12 @@ impl Server {
         if tokio::time::timeout(grace, all).await.is_err() {
             tracing::debug!(connections = connections.len(), "clients that did not read their last lines are cut off");
         }
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

@@ -92,6 +92,12 @@ keys! {
         "How long a file must be unchanged before it is read [default: 100]";
     "loader.drain_grace_ms" "loader-drain-grace-ms" "PLUGBUS_LOADER_DRAIN_GRACE_MS" number(0, DAY_MS),
         "How long an old generation may finish what it holds [default: 5000]";
+    "loader.unload_grace_ms" "loader-unload-grace-ms" "PLUGBUS_LOADER_UNLOAD_GRACE_MS" number(0, DAY_MS),
+        "How long a file must be missing before its plugin is unloaded [default: 2000]";
+    "loader.plugins_max" "loader-plugins-max" "PLUGBUS_LOADER_PLUGINS_MAX" number(1, 10_000),
+        "Plugins that may be loaded at once [default: 256]";
+    "loader.loads_max" "loader-loads-max" "PLUGBUS_LOADER_LOADS_MAX" number(1, 64),
+        "Plugins that are read, compiled and started at one time [default: 2]";
     "clients.connections_max" "clients-connections-max" "PLUGBUS_CLIENTS_CONNECTIONS_MAX" number(1, 10_000),
         "Connections to the socket at one time [default: 128]";
     "clients.line_timeout_ms" "clients-line-timeout-ms" "PLUGBUS_CLIENTS_LINE_TIMEOUT_MS" number(1, DAY_MS),

@@ -175,8 +175,11 @@ pub(crate) fn text_or_encoded(payload: &Payload) -> (Option<String>, Option<Stri
     }
 }
 
-/// Reads a client's event.
-pub(crate) fn draft(json: &RawValue) -> Result<Draft, ErrorLine> {
+/// Reads an event in the JSON format of CloudEvents 1.0 as a client may write it: only `type` must be there.
+///
+/// # Errors
+/// The error line that a client gets.
+pub fn parse_event(json: &RawValue) -> Result<Draft, ErrorLine> {
     let invalid = |message: String| ErrorLine::new(ErrorCode::InvalidEvent, message);
     let parts: Parts = serde_json::from_str(json.get()).map_err(|error| invalid(format!("event: {error}")))?;
     let Parts { mut attributes, data } = parts;

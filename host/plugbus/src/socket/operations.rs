@@ -78,20 +78,21 @@ fn pong() -> Response {
 }
 
 async fn publish(services: &Services, event: &RawValue) -> Result<Response> {
-    let receipt = services.bus.publish(event::draft(event)?).await;
+    let receipt = services.bus.publish(event::parse_event(event)?).await;
     Ok(Response::Accepted(accepted(&receipt.map_err(|error| refused(&error))?)))
 }
 
 async fn publish_and_wait(services: &Services, event: &RawValue, wait_ms: u64) -> Result<Response> {
     let wait = wait(wait_ms)?;
-    let settled = services.bus.publish_and_wait(event::draft(event)?, wait).await.map_err(|error| refused(&error))?;
+    let settled =
+        services.bus.publish_and_wait(event::parse_event(event)?, wait).await.map_err(|error| refused(&error))?;
     let others = settled.results.iter().filter(|(name, _)| !name.as_str().starts_with(WATCHER_PREFIX));
     let results = others.map(|(name, settlement)| settled_line(name, settlement)).collect();
     Ok(Response::Settled { accepted: accepted(&settled.receipt), results })
 }
 
 async fn ask(services: &Services, event: &RawValue, wait_ms: u64) -> Result<Response> {
-    let reply = services.bus.request(event::draft(event)?, wait(wait_ms)?).await;
+    let reply = services.bus.request(event::parse_event(event)?, wait(wait_ms)?).await;
     let payload = reply.map_err(|error| match &error {
         RequestError::Publish(error) => refused(error),
         other => ErrorLine::new(ErrorCode::NoReply, other.to_string()),
@@ -154,6 +155,7 @@ fn stats(services: &Services) -> Result<Response> {
     Ok(Response::Stats(json!({
         "bus": to_value(&services.bus.stats())?,
         "subscriptions": to_value(&services.bus.subscriptions())?,
+        "plugins": services.loader.as_ref().map(|loader| to_value(&loader.stats())).transpose()?,
         "socket": to_value(&services.counters.read())?,
     })))
 }

@@ -1,0 +1,279 @@
+//! The command line: what can be asked, in clap's terms. Nothing is done here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+mod settings;
+
+pub(crate) use settings::Settings;
+
+/// A WebAssembly plugin-host event bus.
+#[derive(Debug, Parser)]
+#[command(name = "plugbus", version, max_term_width = 110, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  plugbus run --plugins-dir ./plugins.d          start a daemon
+  plugbus emit build.done '{\"ok\":true}'          publish one event
+  plugbus tail 'build.>'                         see events as they are published
+  plugbus plugins                                what is loaded, and what was refused and why
+
+Exit codes: 0 ok, 1 failed, 2 wrong usage.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Path of the daemon's socket [default: $XDG_RUNTIME_DIR/plugbus.sock, else <data_dir>/plugbus.sock]
+    #[arg(long, global = true, env = "PLUGBUS_SOCKET", value_name = "PATH", value_hint = ValueHint::FilePath, hide_env_values = true)]
+    pub(crate) socket: Option<OsString>,
+    /// Configuration file; `run` also reads ./plugbus.toml if there is one, the other commands only what is named
+    #[arg(long, global = true, env = "PLUGBUS_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath, hide_env_values = true)]
+    pub(crate) config: Option<OsString>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a daemon: a bus, a folder of plugins and a local socket
+    Run(Run),
+    /// Publish an event, or a stream of them, and wait until the daemon has taken it
+    Emit(Box<Emit>),
+    /// Show events as they are published
+    Tail(Tail),
+    /// Show and control plugins
+    Plugins(Plugins),
+    /// Run a component once on one event, without a daemon
+    Check(Box<Check>),
+    /// Show, replay and drop dead letters: events that a subscription gave up
+    Dead(Dead),
+    /// Show the counters of the bus, its subscriptions and the socket
+    Stats,
+    /// Ask whether a daemon answers
+    Ping,
+    /// Print the completion script for a shell
+    #[command(after_help = "\
+Examples:
+  plugbus completions bash > ~/.local/share/bash-completion/completions/plugbus
+  plugbus completions fish > ~/.config/fish/completions/plugbus.fish")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Signals: SIGTERM and SIGINT stop the daemon after what is in flight is settled, at most for the grace; a second one stops it
+at once. SIGHUP looks through the plugins folder.
+
+Each setting is also a key of the configuration file and an environment variable: the flag wins over the variable, the
+variable over the file. --loader-rescan-ms is PLUGBUS_LOADER_RESCAN_MS and
+  [loader]
+  rescan_ms = 2000
+
+Examples:
+  plugbus run
+  plugbus run --plugins-dir /srv/plugins --socket /run/plugbus/plugbus.sock --log-format json")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+DATA that is JSON is sent as application/json, other text as text/plain, other bytes as application/octet-stream;
+--content-type overrides.
+
+With --lines, each line of the standard input is one event: the data, if TOPIC is given, else a CloudEvents 1.0 event in its
+JSON format (`type` is the topic; specversion, id, source and time may be absent). Lines are published in order; one that is
+refused is reported with its number, and the others go on.
+
+Examples:
+  plugbus emit build.done '{\"ok\":true}' --subject main
+  some-command | plugbus emit hook.raw
+  plugbus emit --lines < events.jsonl
+  tail -f access.json | plugbus emit --lines web.access
+  plugbus emit --wait=2000 report.daily          what became of it at each subscriber
+  plugbus emit --request math.square 7           print the first reply")]
+pub(crate) struct Emit {
+    /// Topic to publish on, such as `build.done`; optional with --lines
+    #[arg(required_unless_present = "lines")]
+    pub(crate) topic: Option<String>,
+    /// The data; `-` is the standard input, which is also read when DATA is absent and it is not a terminal
+    #[arg(conflicts_with = "lines", allow_negative_numbers = true)]
+    pub(crate) data: Option<OsString>,
+    /// Publish each line of the standard input
+    #[arg(long)]
+    pub(crate) lines: bool,
+    #[command(flatten)]
+    pub(crate) attributes: Attributes,
+    /// Identity of the event; with the source it names the event for good [default: a UUIDv7]
+    #[arg(long, conflicts_with = "lines")]
+    pub(crate) id: Option<String>,
+    /// Wait until every subscriber is done, and print each outcome; exit 1 unless all acked
+    #[arg(long, value_name = "MS", num_args = 0..=1, require_equals = true, default_missing_value = "30000",
+          value_parser = clap::value_parser!(u64).range(0..=plugbus::socket::protocol::WAIT_MS_MAX))]
+    pub(crate) wait: Option<u64>,
+    /// Wait for the first reply and print its data
+    #[arg(long, value_name = "MS", num_args = 0..=1, require_equals = true, default_missing_value = "30000",
+          conflicts_with_all = ["wait", "lines"],
+          value_parser = clap::value_parser!(u64).range(0..=plugbus::socket::protocol::WAIT_MS_MAX))]
+    pub(crate) request: Option<u64>,
+}
+
+/// Attributes of an event, for those who publish one.
+#[derive(Debug, Args)]
+pub(crate) struct Attributes {
+    /// Media type of the data [default: by the data]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    /// Who publishes [default: the daemon's own]
+    #[arg(long = "source", value_name = "SOURCE")]
+    pub(crate) event_source: Option<String>,
+    /// What the event is about
+    #[arg(long)]
+    pub(crate) subject: Option<String>,
+    /// Extension attribute; may be given several times
+    #[arg(long = "ext", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) extensions: Vec<(String, String)>,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) => Ok((name.into(), value.into())),
+        None => Err("write NAME=VALUE".into()),
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A filter is a topic in which `*` stands for one token and a final `>` for one or more. Quote it, for the shell. The daemon's
+own events, such as plugbus.plugin.rejected, are shown only by a filter that names them: 'plugbus.>'.
+
+Examples:
+  plugbus tail
+  plugbus tail 'hook.*.bash' 'plugbus.>' --json
+  plugbus tail -n 1 build.done")]
+pub(crate) struct Tail {
+    /// Topic filters [default: >]
+    pub(crate) filters: Vec<String>,
+    /// Stop after so many events
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plugins {
+    #[command(subcommand)]
+    pub(crate) action: Option<PluginsAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginsAction {
+    /// List every plugin (the default)
+    List,
+    /// Show everything about one plugin
+    Inspect {
+        /// Its name: the file's without `.wasm`
+        name: String,
+    },
+    /// Load the plugin's file again, changed or not
+    Reload {
+        /// Its name
+        name: String,
+    },
+    /// Deliver nothing to the plugin until it is resumed; its queue fills up
+    Pause {
+        /// Its name
+        name: String,
+    },
+    /// Undo a pause, and end a suspension at once
+    Resume {
+        /// Its name
+        name: String,
+    },
+    /// Look through the plugins folder now
+    Rescan,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  plugbus check relay.wasm --topic build.done --data '{\"ok\":true}'
+  plugbus check relay.wasm --manifest relay.toml --event event.json --json
+
+Exit code 0 if the event was acked, else 1.")]
+pub(crate) struct Check {
+    /// The component
+    #[arg(value_name = "FILE.wasm", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Its manifest [default: FILE.toml beside it, if there is one]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) manifest: Option<PathBuf>,
+    /// File with one CloudEvents 1.0 event in its JSON format; `-` is the standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "topic", conflicts_with = "topic")]
+    pub(crate) event: Option<PathBuf>,
+    /// Topic of the event, instead of a file
+    #[arg(long)]
+    pub(crate) topic: Option<String>,
+    /// Data of the event
+    #[arg(long, requires = "topic")]
+    pub(crate) data: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) attributes: Attributes,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dead {
+    #[command(subcommand)]
+    pub(crate) action: DeadAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadAction {
+    /// List dead letters
+    List {
+        /// Only of this plugin
+        #[arg(long, value_name = "NAME")]
+        plugin: Option<String>,
+        /// Only with a topic that matches
+        #[arg(long, value_name = "FILTER")]
+        topic: Option<String>,
+    },
+    /// Show everything about one dead letter: the event, the reason, every attempt
+    Show {
+        /// Its id
+        id: u64,
+    },
+    /// Deliver dead letters again to the subscription that gave them up
+    Replay(Chosen),
+    /// Forget dead letters
+    Drop(Chosen),
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Chosen {
+    /// Their ids
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<u64>,
+    /// Every dead letter
+    #[arg(long, conflicts_with_all = ["ids", "plugin", "topic"])]
+    pub(crate) all: bool,
+    /// Those of this plugin
+    #[arg(long, value_name = "NAME")]
+    pub(crate) plugin: Option<String>,
+    /// Those with a topic that matches
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) topic: Option<String>,
+}

@@ -1,0 +1,161 @@
+//! `emit --lines`: a stream of events over one connection.
+//!
+//! One thread reads lines and sends them, another reads the answers, which come in the same order. Between them is a
+//! bounded channel of line numbers: so many lines may be on their way ([`IN_FLIGHT_MAX`]), then reading pauses. What was
+//! read goes out as soon as no further whole line is there to be sent with it.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+
+use plugbus::socket::client::{ClientError, Incoming, Outgoing, PATIENCE};
+use plugbus::socket::protocol::{Request, Response, SettledAs};
+use serde_json::value::RawValue;
+
+use super::{INPUT_BYTES_MAX, new_event};
+use crate::args::{Emit, Global};
+use crate::failure::{Failure, Outcome, say};
+use crate::{output, place};
+
+/// Lines that may be sent and not yet answered.
+const IN_FLIGHT_MAX: usize = 256;
+/// What is collected before it is sent, at most.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// What became of the lines.
+#[derive(Debug, Default)]
+struct Tally {
+    accepted: u64,
+    failed: u64,
+}
+
+/// Publishes each line of the standard input.
+pub(super) fn emit(global: &Global, args: &Emit) -> Outcome {
+    let (mut incoming, mut outgoing) = place::connect(global)?.split();
+    let wait = std::time::Duration::from_millis(args.wait.unwrap_or_default());
+    // The host works through the lines one by one: the last of those in flight may wait for all before it.
+    let in_flight = u32::try_from(IN_FLIGHT_MAX).unwrap_or(u32::MAX);
+    incoming.set_patience(Some(PATIENCE.saturating_add(wait.saturating_mul(in_flight))))?;
+    let (sent, awaited) = sync_channel(IN_FLIGHT_MAX);
+    let json = global.json;
+    let (tally, sending) = thread::scope(|scope| {
+        let answers = scope.spawn(move || receive(&mut incoming, &awaited, json));
+        let sending = send(args, &mut outgoing, &sent);
+        drop(sent);
+        let tally = answers.join().unwrap_or_else(|_| Err(Failure::new("the thread that reads answers panicked")));
+        (tally, sending)
+    });
+    // The daemon's last word says more than the broken pipe that followed from it.
+    let tally = tally?;
+    let unreadable = sending?;
+    if !json && io::IsTerminal::is_terminal(&io::stderr()) {
+        say(&format!("{} lines accepted, {} failed", tally.accepted, tally.failed + unreadable));
+    }
+    Ok(if tally.failed + unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Sends every line. Returns how many were no event and were reported right away.
+fn send(args: &Emit, outgoing: &mut Outgoing, sent: &SyncSender<u64>) -> Result<u64, Failure> {
+    let mut input = BufReader::with_capacity(BATCH_BYTES, io::stdin().lock());
+    let mut line = Vec::new();
+    let (mut number, mut unreadable) = (0, 0);
+    loop {
+        line.clear();
+        let read = (&mut input).take(INPUT_BYTES_MAX).read_until(b'\n', &mut line);
+        if read.map_err(|error| Failure::doing("cannot read the standard input", &error))? == 0 {
+            break;
+        }
+        number += 1;
+        let text = line.trim_ascii();
+        if text.is_empty() {
+            continue;
+        }
+        match event(args, text) {
+            Ok(event) => {
+                outgoing.push(&Request::Publish { event, wait_ms: args.wait })?;
+                if !announce(number, outgoing, sent)? {
+                    return Ok(unreadable);
+                }
+            }
+            Err(problem) => {
+                unreadable += 1;
+                say(&format!("line {number}: {problem}"));
+            }
+        }
+        let another = input.buffer().contains(&b'\n');
+        if !another || outgoing.pending_bytes() >= BATCH_BYTES {
+            outgoing.flush()?;
+        }
+    }
+    outgoing.flush()?;
+    Ok(unreadable)
+}
+
+/// Tells the other thread that an answer will come; sends what is collected before it has to wait for room. False when
+/// that thread has ended: it knows why.
+fn announce(number: u64, outgoing: &mut Outgoing, sent: &SyncSender<u64>) -> Result<bool, Failure> {
+    match sent.try_send(number) {
+        Ok(()) => Ok(true),
+        Err(TrySendError::Disconnected(_)) => Ok(false),
+        Err(TrySendError::Full(number)) => {
+            outgoing.flush()?;
+            Ok(sent.send(number).is_ok())
+        }
+    }
+}
+
+/// A line as an event: the data where a topic was given, else the event itself.
+fn event(args: &Emit, text: &[u8]) -> Result<Box<RawValue>, String> {
+    match &args.topic {
+        Some(topic) => {
+            new_event(topic, text, &args.attributes, None).to_json().map_err(|error| crate::failure::chain(&error))
+        }
+        None => serde_json::from_slice(text).map_err(|error| {
+            // The line is ours to count, not the parser's.
+            let what = error.to_string();
+            let what = what.split(" at line ").next().unwrap_or_default();
+            format!("not JSON at column {}: {what}", error.column())
+        }),
+    }
+}
+
+/// Reads an answer for each line that was sent.
+fn receive(incoming: &mut Incoming, awaited: &Receiver<u64>, json: bool) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    for number in awaited {
+        match incoming.receive() {
+            Ok(Response::Accepted(accepted)) => {
+                tally.accepted += 1;
+                if json {
+                    output::json(&serde_json::json!({ "line": number, "accepted": accepted }))?;
+                }
+            }
+            Ok(Response::Settled { accepted, results }) => {
+                tally.accepted += 1;
+                tally.failed += u64::from(results.iter().any(|result| result.outcome != SettledAs::Acked));
+                if json {
+                    output::json(&serde_json::json!({ "line": number, "accepted": accepted, "results": results }))?;
+                } else {
+                    for result in &results {
+                        let (outcome, detail) = (super::outcome(result), super::detail(result));
+                        output::line(format!("{number}  {}  {outcome}  {detail}", result.subscription).trim_end())?;
+                    }
+                }
+            }
+            Ok(_) => return Err(Failure::new(format!("line {number}: the daemon's answer does not fit the request"))),
+            Err(ClientError::Refused(error)) if !error.closing => {
+                tally.failed += 1;
+                say(&format!("line {number}: {}", error.message));
+                if json {
+                    output::json(&serde_json::json!({ "line": number, "error": error }))?;
+                }
+            }
+            Err(error) => {
+                let chain = crate::failure::chain(&error);
+                return Err(Failure::new(format!("line {number} and what follows may not be published: {chain}")));
+            }
+        }
+    }
+    Ok(tally)
+}

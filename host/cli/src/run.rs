@@ -1,0 +1,158 @@
+//! `plugbus run`: the daemon. The only command with a runtime for long, with signals and with a log.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use plugbus::bus::ShutdownReport;
+use plugbus::config::Config;
+use plugbus::{Host, HostError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::args::{Global, Run};
+use crate::failure::{Failure, Outcome, say};
+use crate::place;
+
+mod logging;
+
+/// The configuration file that is read when none is named.
+const CONFIG_FILE: &str = "plugbus.toml";
+/// Time for tasks that are left when everything has been shut down: a compilation, say.
+const LEFTOVERS: Duration = Duration::from_secs(1);
+/// Unsettled events that are listed when the daemon stops; the rest is counted.
+const UNSETTLED_SHOWN: usize = 20;
+
+/// Runs until a signal says stop.
+pub(crate) fn run(global: &Global, args: &Run) -> Outcome {
+    let config = configuration(global, args)?;
+    logging::start(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::doing("cannot start the runtime", &error))?;
+    let outcome = runtime.block_on(serve(config));
+    runtime.shutdown_timeout(LEFTOVERS);
+    outcome
+}
+
+/// Flags over variables over the file over the defaults.
+fn configuration(global: &Global, args: &Run) -> Result<Config, Failure> {
+    let named = place::given(&global.config);
+    let found = || Path::new(CONFIG_FILE).exists().then(|| PathBuf::from(CONFIG_FILE));
+    let mut config = match named.or_else(found) {
+        Some(file) => Config::read(&file)?,
+        None => Config::default(),
+    };
+    args.settings.apply(&mut config)?;
+    if let Some(socket) = place::given(&global.socket) {
+        config.socket = Some(socket);
+    }
+    config.socket = Some(place::default_socket(&config));
+    Ok(config)
+}
+
+async fn serve(config: Config) -> Outcome {
+    let mut signals = Signals::new()?;
+    let grace = Duration::from_millis(config.shutdown_grace_ms);
+    let starting = Host::builder().config(config).start();
+    let Some(host) = signals.unless_stopped(starting).await.transpose().map_err(start_failed)? else {
+        tracing::info!("stopped before it was ready");
+        return Ok(ExitCode::SUCCESS);
+    };
+    tracing::info!(
+        pid = std::process::id(),
+        socket = host.socket().map(|path| path.display().to_string()),
+        plugins_dir = %host.config().plugins_dir.display(),
+        "ready"
+    );
+    loop {
+        match signals.next().await {
+            Asked::Stop(name) => {
+                tracing::info!(signal = name, grace_ms = grace.as_millis(), "stopping");
+                break;
+            }
+            Asked::Rescan => {
+                tracing::info!(signal = "SIGHUP", "looking through the plugins folder");
+                // A signal to stop is not kept waiting by a compilation.
+                if signals.unless_stopped(rescan(&host)).await.is_none() {
+                    break;
+                }
+            }
+        }
+    }
+    match signals.unless_stopped(host.shutdown(grace)).await {
+        Some(report) => {
+            tell(&report);
+            Ok(ExitCode::SUCCESS)
+        }
+        None => Err(Failure::new("stopped at once by a second signal; what was in flight is not settled")),
+    }
+}
+
+async fn rescan(host: &Host) {
+    let Some(loader) = host.loader() else { return };
+    if let Err(error) = loader.rescan().await {
+        tracing::error!(error = &error as &dyn std::error::Error, "cannot look through the plugins folder");
+    }
+}
+
+fn start_failed(error: HostError) -> Failure {
+    Failure::doing("cannot start", &error)
+}
+
+/// Says what the stop left unsettled: these lines are its only trace.
+fn tell(report: &ShutdownReport) {
+    if report.unsettled.is_empty() {
+        return tracing::info!("stopped; everything was settled");
+    }
+    say(&format!("{} deliveries were not settled within the grace:", report.unsettled.len()));
+    for left in report.unsettled.iter().take(UNSETTLED_SHOWN) {
+        let (event, attempt) = (&left.event, left.attempt);
+        say(&format!("  {}: {} {} (attempt {attempt})", left.subscription, event.topic, event.id));
+    }
+    if let Some(more) = report.unsettled.len().checked_sub(UNSETTLED_SHOWN).filter(|more| *more > 0) {
+        say(&format!("  and {more} more"));
+    }
+}
+
+/// What a signal asks for.
+enum Asked {
+    Stop(&'static str),
+    Rescan,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| Failure::doing("cannot handle signals", &error));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
+            _ = self.hangup.recv() => Asked::Rescan,
+        }
+    }
+
+    /// Does something, unless a signal says stop first.
+    async fn unless_stopped<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(future);
+        loop {
+            tokio::select! {
+                done = &mut future => return Some(done),
+                asked = self.next() => if let Asked::Stop(_) = asked { return None },
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! One component, one event, no daemon: what would it do? For `plugbus check` and for tests of plugins.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plugbus_bus::{Delivery, Draft, EventLimits, Fault, Handler, InvalidEvent, Name, NameError, Outbox};
+use plugbus_loader::manifest::{Manifest, ManifestError};
+use plugbus_sandbox::{CompileError, LinkError, Sandbox, SandboxConfig, SandboxError, SandboxHandler, StartError};
+
+mod report;
+
+pub use report::{CheckReport, LogEntry};
+
+use report::Collected;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// The component.
+    pub wasm: PathBuf,
+    /// Its manifest; `<name>.toml` beside the component when absent, if there is one.
+    pub manifest: Option<PathBuf>,
+    /// The event.
+    pub event: Draft,
+}
+
+/// Why the component was not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The manifest is wrong.
+    #[error("manifest")]
+    Manifest(#[from] ManifestError),
+    /// The event is not acceptable.
+    #[error("event not acceptable")]
+    Event(#[from] InvalidEvent),
+    /// The engine cannot be made.
+    #[error("cannot make the sandbox")]
+    Sandbox(#[from] SandboxError),
+    /// The file is no component of the plugin world.
+    #[error("cannot compile {}", path.display())]
+    Compile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: CompileError,
+    },
+    /// A grant is missing or cannot be given.
+    #[error("cannot link {} with its manifest", path.display())]
+    Link {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: LinkError,
+    },
+    /// Instantiation or `init` failed.
+    #[error("cannot start {}", path.display())]
+    Start {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: StartError,
+    },
+    /// A host task ended before its time.
+    #[error("the check was cut off")]
+    CutOff(#[from] tokio::task::JoinError),
+    /// The file's name is none for a plugin.
+    #[error("the name of the file")]
+    Name(#[from] NameError),
+    /// What the component made has no JSON form.
+    #[error("cannot show the result")]
+    Show(#[from] serde_json::Error),
+}
+
+impl CheckError {
+    /// The fault in `init`, if that is what it was: its backtrace is worth showing.
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Start { source: StartError::Fault(fault), .. } => Some(fault),
+            _ => None,
+        }
+    }
+}
+
+/// Runs the component once. Must be called within a tokio runtime.
+///
+/// # Errors
+/// [`CheckError`] where the component did not get as far as the event. What it makes of the event is in the report.
+pub async fn run(check: Check) -> Result<CheckReport, CheckError> {
+    let Check { wasm: path, manifest, event } = check;
+    EventLimits::default().check(&event)?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let manifest = read_manifest(&path, manifest)?;
+    let log = Arc::new(Collected::default());
+    let mut handler = start(&path, &name, &manifest, log.clone()).await?;
+    let mut entries = log.take(true);
+    let filters = if manifest.filters.is_empty() { handler.filters().to_vec() } else { manifest.filters.clone() };
+    let delivery = Arc::new(Delivery {
+        event: Arc::new(report::stamp(event, "plugbus check", 1)),
+        attempt: 1,
+        subscription: Name::parse(format!("plugin/{name}"))?,
+        outbox: Outbox::new(manifest.settings.outbox),
+    });
+    let outcome = handler.handle(&delivery).await;
+    entries.extend(log.take(false));
+    Ok(report::make(name, filters, handler.template(), &delivery, outcome, entries)?)
+}
+
+/// The manifest that is named, or the one beside the component, or none.
+fn read_manifest(wasm: &Path, manifest: Option<PathBuf>) -> Result<Manifest, CheckError> {
+    let (path, named) = match manifest {
+        Some(path) => (path, true),
+        None => (wasm.with_extension("toml"), false),
+    };
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(Manifest::parse(&path, &bytes, path.parent().unwrap_or(Path::new("")))?),
+        Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => Ok(Manifest::default()),
+        Err(source) => Err(CheckError::Read { path, source }),
+    }
+}
+
+/// Compiles, links and starts one instance.
+async fn start(
+    path: &Path,
+    name: &str,
+    manifest: &Manifest,
+    log: Arc<Collected>,
+) -> Result<SandboxHandler, CheckError> {
+    let wasm = std::fs::read(path).map_err(|source| CheckError::Read { path: path.to_owned(), source })?;
+    let sandbox = tokio::task::spawn_blocking(|| Sandbox::new(SandboxConfig::default())).await??;
+    let component = sandbox.compile(wasm.into()).await;
+    let component = component.map_err(|source| CheckError::Compile { path: path.to_owned(), source })?;
+    let spec = manifest.to_spec(name, log, EventLimits::default());
+    let template = tokio::task::spawn_blocking(move || component.link(spec)).await?;
+    let template = template.map_err(|source| CheckError::Link { path: path.to_owned(), source })?;
+    template.start().await.map_err(|source| CheckError::Start { path: path.to_owned(), source })
+}

@@ -1,0 +1,126 @@
+//! The configuration: defaults, every key, and what a wrong one says.
+
+use std::path::{Path, PathBuf};
+
+use plugbus::config::keys::{KEYS, Kind};
+use plugbus::config::{Config, LogFormat};
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::from_toml(text, Path::new("/etc/plugbus.toml")).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_empty_file_is_the_defaults_with_paths_beside_the_file() {
+    let expected =
+        Config { plugins_dir: "/etc/./plugins.d".into(), data_dir: "/etc/./.plugbus".into(), ..Config::default() };
+    assert_eq!(parse("").unwrap(), expected);
+}
+
+#[test]
+fn a_file_sets_what_it_names_and_leaves_the_rest() {
+    let text = "socket = \"run/s.sock\"\n[clients]\nconnections_max = 3\n[log]\nformat = \"json\"\n[sandbox]\npooling = false\n";
+    let config = parse(text).unwrap();
+    assert_eq!(config.socket, Some(PathBuf::from("/etc/run/s.sock")));
+    assert_eq!(config.clients.connections_max, 3);
+    assert_eq!(config.clients.line_timeout_ms, 10_000);
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert!(!config.sandbox.pooling);
+}
+
+#[test]
+fn a_wrong_key_or_value_says_where_and_what_is_right() {
+    let table = [
+        ("plugin_dir = \"x\"", "/etc/plugbus.toml:1:1: unknown key `plugin_dir`; did you mean `plugins_dir`?"),
+        (
+            "source = \"a\"\n\n[clients]\nconections_max = 1",
+            "/etc/plugbus.toml:4:1: unknown key `clients.conections_max`; did you mean `clients.connections_max`?",
+        ),
+        (
+            "connections_max = 1",
+            "/etc/plugbus.toml:1:1: unknown key `connections_max`; did you mean `clients.connections_max`?",
+        ),
+        ("qqqqqq = 1", "/etc/plugbus.toml:1:1: unknown key `qqqqqq`; `plugbus run --help` lists every key"),
+        (
+            "[clients]\nconnections_max = \"many\"",
+            "/etc/plugbus.toml:2:19: `clients.connections_max` is `many`; a whole number from 1 to 10000 is allowed",
+        ),
+        (
+            "[clients]\nconnections_max = 0",
+            "/etc/plugbus.toml:2:19: `clients.connections_max` is 0; a whole number from 1 to 10000 is allowed",
+        ),
+        (
+            "[clients]\nconnections_max = -1",
+            "/etc/plugbus.toml:2:19: `clients.connections_max` is -1; a whole number from 1 to 10000 is allowed",
+        ),
+        ("[log]\nformat = \"xml\"", "/etc/plugbus.toml:2:10: `log.format` is `xml`; one of text, json is allowed"),
+        ("serve_socket = 1", "/etc/plugbus.toml:1:16: `serve_socket` is 1; true or false is allowed"),
+        ("data_dir = \"\"", "/etc/plugbus.toml:1:12: `data_dir` is ``; a path is needed"),
+        ("clients = 1", "/etc/plugbus.toml:1:11: `clients` is a section: write [clients] and its keys below"),
+    ];
+    for (text, expected) in table {
+        assert_eq!(parse(text).unwrap_err(), expected, "{text}");
+    }
+    let broken = parse("a = \nb").unwrap_err();
+    assert!(broken.starts_with("/etc/plugbus.toml:1:"), "{broken}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = Config::read(Path::new("/nonexistent/plugbus.toml")).unwrap_err();
+    assert_eq!(
+        plugbus::report::chain(&error),
+        "cannot read /nonexistent/plugbus.toml: No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn the_table_of_keys_is_the_configuration_and_names_follow_one_rule() {
+    let config = Config { socket: Some("s".into()), ..Config::default() };
+    let table = toml::Table::try_from(&config).unwrap();
+    let mut names = Vec::new();
+    for (name, value) in &table {
+        match value {
+            toml::Value::Table(section) => names.extend(section.keys().map(|leaf| format!("{name}.{leaf}"))),
+            _ => names.push(name.clone()),
+        }
+    }
+    names.sort();
+    let mut known: Vec<String> = KEYS.iter().map(|key| key.name.to_owned()).collect();
+    known.sort();
+    assert_eq!(known, names);
+    for key in KEYS {
+        assert_eq!(key.flag, key.name.replace(['.', '_'], "-"));
+        assert_eq!(key.env, format!("PLUGBUS_{}", key.name.replace('.', "_").to_uppercase()));
+        assert!(key.help.contains("[default: "), "{}", key.name);
+    }
+}
+
+#[test]
+fn every_key_can_be_set_from_text_and_refuses_nonsense() {
+    for key in KEYS {
+        let good = match key.kind {
+            Kind::Number { max, .. } => max.to_string(),
+            Kind::Switch => "false".into(),
+            Kind::Path | Kind::Text => "x".into(),
+            Kind::Choice(choices) => choices[choices.len() - 1].to_owned(),
+        };
+        let mut config = Config::default();
+        config.set(key.name, &good, "--flag").unwrap();
+        assert_ne!(config, Config::default(), "{}", key.name);
+        let bad = if matches!(key.kind, Kind::Path | Kind::Text) { "" } else { "?" };
+        let error = config.set(key.name, bad, "--flag").unwrap_err().to_string();
+        assert!(error.starts_with(&format!("--flag: `{}` is ", key.name)), "{error}");
+    }
+    let mut config = Config::default();
+    let error = config.set("loader.rescan", "1", "PLUGBUS_X").unwrap_err().to_string();
+    assert_eq!(error, "PLUGBUS_X: unknown key `loader.rescan`; did you mean `loader.rescan_ms`?");
+    config.set("loader.rescan_ms", "1_000", "x").unwrap();
+    assert_eq!(config.loader.rescan_ms, 1000);
+}
+
+#[test]
+fn a_line_holds_any_event_that_the_data_bound_allows() {
+    let max = plugbus::config::Clients::line_bytes_max(1 << 20);
+    assert!(max > (1 << 20) * 3 / 2 + 32 * 2 * 4096);
+    assert!(plugbus::config::Clients::line_bytes_max(u64::MAX) > 0);
+}

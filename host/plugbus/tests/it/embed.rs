@@ -1,0 +1,71 @@
+//! Embedding: the example, and what a host does to the program around it.
+
+#[path = "../../examples/embed.rs"]
+#[allow(dead_code, clippy::print_stdout)]
+mod example;
+
+use std::time::Duration;
+
+use plugbus::bus::{Bus, Event};
+use plugbus::{Host, HostError};
+
+#[tokio::test]
+async fn the_example_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    example::run(&folder.path().join("plugins"), &folder.path().join("data")).await.unwrap();
+}
+
+#[tokio::test]
+async fn hosts_live_side_by_side_in_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |name: &str| {
+        let base = folder.path().join(name);
+        Host::builder().plugins_dir(base.join("p")).data_dir(base.join("d")).start()
+    };
+    let (one, two) = (start("1").await.unwrap(), start("2").await.unwrap());
+    assert_ne!(one.socket(), two.socket());
+    let seen = one.bus().subscribe("a").stream().unwrap();
+    two.bus().publish(Event::draft("a").unwrap()).await.unwrap();
+    assert_eq!(one.bus().stats().accepted, 0);
+    drop(seen);
+    one.shutdown(Duration::from_secs(1)).await;
+    assert!(two.bus().is_open());
+    two.shutdown(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_bus_of_the_embedder_is_used_and_sees_the_first_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let bus = Bus::default();
+    let host = Host::builder().bus(bus.clone()).plugins_dir(folder.path().join("p")).data_dir(folder.path().join("d"));
+    let host = host.no_socket().start().await.unwrap();
+    assert_eq!(host.socket(), None);
+    host.bus().publish(Event::draft("a").unwrap()).await.unwrap();
+    assert_eq!(bus.stats().accepted, 1);
+    host.shutdown(Duration::from_secs(1)).await;
+    assert!(!bus.is_open());
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_named_with_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let started = Host::builder().data_dir(file.join("data")).plugins_dir(folder.path().join("p")).start().await;
+    let error = started.unwrap_err();
+    assert!(matches!(error, HostError::Folder { key: "data_dir", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn dropped_without_shutdown_a_host_leaves_no_socket_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || Host::builder().plugins_dir(folder.path().join("p")).data_dir(folder.path().join("d")).start();
+    let host = start().await.unwrap();
+    let socket = host.socket().unwrap().to_owned();
+    drop(host);
+    let again = crate::support::within("the lock is free again", || async { start().await.ok() });
+    let again = again.await;
+    assert_eq!(again.socket(), Some(&*socket));
+    again.shutdown(Duration::from_secs(1)).await;
+    assert!(!socket.exists());
+}
