@@ -1,0 +1,224 @@
+//! Loading, swapping, refusing.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use plugbus_bus::{Event, Settlement};
+use plugbus_loader::{PluginState, Reload, ReloadError};
+
+use crate::guest::Guest;
+use crate::host::Folder;
+
+#[tokio::test]
+async fn what_the_folder_holds_runs_when_start_returns() {
+    let host = Folder::new().with("p.wasm", &Guest::replies('A')).start().await;
+    assert_eq!(host.letter().await, "A");
+    let status = host.status("p");
+    assert_eq!((status.state, status.busy), (PluginState::Running, false));
+    let running = status.running.unwrap();
+    assert_eq!((running.generation, running.filters[0].as_str()), (1, "hook.>"));
+    assert_eq!(host.bus.subscriptions().iter().filter(|s| s.name.as_str() == "plugin/p").count(), 1);
+    let loaded = host.until_told("loaded", 1).await;
+    assert_eq!((&loaded["plugin"], &loaded["generation"]), (&"p".into(), &1.into()));
+    assert_eq!(loaded["sha256"], running.sha256.to_string());
+    assert_eq!(serde_json::to_value(host.status("p")).unwrap()["state"], "running");
+}
+
+#[tokio::test]
+async fn a_new_file_loads_and_a_changed_one_takes_over() {
+    let host = Folder::new().start().await;
+    assert!(host.loader.plugins().is_empty());
+    host.put_guest("p.wasm", &Guest::replies('A'));
+    host.until_told("loaded", 1).await;
+    assert_eq!(host.letter().await, "A");
+    host.put_guest("p.wasm", &Guest::replies('B'));
+    let reloaded = host.until_told("reloaded", 1).await;
+    assert_eq!((&reloaded["generation"], &reloaded["from_generation"]), (&2.into(), &1.into()));
+    assert_eq!(host.letter().await, "B");
+    // In place, and slowly.
+    let binary = Guest::replies('C').binary();
+    let (first, second) = binary.split_at(binary.len() / 2);
+    fs::write(host.path("p.wasm"), first).unwrap();
+    host.scans(1).await;
+    fs::write(host.path("p.wasm"), [first, second].concat()).unwrap();
+    host.until_told("reloaded", 2).await;
+    assert_eq!(host.letter().await, "C");
+}
+
+#[tokio::test]
+async fn a_bad_build_keeps_the_old_one_and_is_refused_once() {
+    let host = Folder::new().with("p.wasm", &Guest::replies('A')).start().await;
+    host.put("p.wasm", "this is no component");
+    let rejected = host.until_told("rejected", 1).await;
+    assert_eq!(
+        (&rejected["plugin"], &rejected["kind"], &rejected["generation"]),
+        (&"p".into(), &"compile".into(), &1.into())
+    );
+    let cause = rejected["cause"].as_str().unwrap();
+    assert!(cause.contains("p.wasm") && cause.contains("not WebAssembly"), "{cause}");
+    assert_eq!(host.letter().await, "A");
+    let status = host.status("p");
+    assert_eq!(status.state, PluginState::Running);
+    assert!(status.last_rejection.unwrap().cause.contains("not WebAssembly"));
+    // Touched or not, the same content is not tried again.
+    host.put("p.wasm", "this is no component");
+    host.until("judged again", || host.loader.stats().unchanged == 1).await;
+    host.scans(3).await;
+    assert_eq!(host.told("rejected").len(), 1);
+    // What runs comes back: nothing to load, and nothing wrong any more.
+    host.put_guest("p.wasm", &Guest::replies('A'));
+    host.until("forgiven", || host.status("p").last_rejection.is_none()).await;
+    assert_eq!(host.generation("p"), Some(1));
+    host.put_guest("p.wasm", &Guest::replies('B'));
+    host.until_told("reloaded", 1).await;
+    assert_eq!(host.letter().await, "B");
+}
+
+#[tokio::test]
+async fn what_never_ran_is_refused_with_the_step_that_failed() {
+    let host = Folder::new()
+        .with_text("core.wasm", "\0asm\x01\0\0\0")
+        .with_text("empty.wasm", "")
+        .with("init.wasm", &Guest::refuses_its_config())
+        .with_text("init.toml", "[config]\nurl = \"x\"")
+        .with("nothing.wasm", &Guest::registers_nothing('A'))
+        .with("trap.wasm", &Guest::traps_in_init())
+        .with("typo.wasm", &Guest::replies('A'))
+        .with_text("typo.toml", "fresh = true\ninstanses = 2\n")
+        .start()
+        .await;
+    let table = [
+        ("core", "compile", "wasm32-wasip2"),
+        ("empty", "compile", "empty"),
+        ("init", "init", "init: {\"url\":\"x\"}"),
+        ("nothing", "init", "registers no filters"),
+        ("trap", "trap", "unreachable"),
+        ("typo", "manifest", "typo.toml:2:1: unknown key `instanses`; did you mean `instances`?"),
+    ];
+    for (name, kind, cause) in table {
+        let status = host.status(name);
+        assert_eq!(status.state, PluginState::Rejected, "{name}");
+        let rejection = status.last_rejection.unwrap();
+        assert_eq!(rejection.kind, kind, "{rejection:?}");
+        assert!(rejection.cause.contains(cause), "{rejection:?}");
+    }
+    assert!(!host.status("trap").last_rejection.unwrap().backtrace.is_empty());
+    assert_eq!(host.told("rejected").len(), table.len());
+    // Each is mended by its own means.
+    host.put("nothing.toml", "filters = [\"hook.x\"]");
+    let loaded = host.until_told("loaded", 1).await;
+    assert_eq!((&loaded["plugin"], &loaded["filters"][0]), (&"nothing".into(), &"hook.x".into()));
+    assert_eq!(host.letter().await, "A");
+}
+
+#[tokio::test]
+async fn a_manifest_edit_reloads_and_a_wrong_one_does_not() {
+    let host = Folder::new().with("p.wasm", &Guest::replies('A')).start().await;
+    host.put("p.toml", "filters = [\"other.>\"]\ninstances = 3\n[queue]\nevents_max = 7\n");
+    host.until_told("reloaded", 1).await;
+    let running = host.status("p").running.unwrap();
+    assert_eq!((running.filters[0].as_str(), running.instances), ("other.>", 3));
+    assert!(matches!(host.ask("other.x").await, Settlement::Acked(_)));
+    assert_eq!(host.bus.matching(&plugbus_bus::Topic::parse("hook.x").unwrap()), []);
+    host.put("p.toml", "[limits]\nmemory_bytes = 12\n");
+    let rejected = host.until_told("rejected", 1).await;
+    assert!(rejected["cause"].as_str().unwrap().contains("p.toml:2:16: `limits.memory_bytes` is 12"), "{rejected}");
+    assert_eq!(host.generation("p"), Some(2));
+    fs::remove_file(host.path("p.toml")).unwrap();
+    host.until_told("reloaded", 2).await;
+    assert_eq!(host.letter().await, "A");
+}
+
+#[tokio::test]
+async fn touching_a_file_reloads_nothing() {
+    let host = Folder::new().with("p.wasm", &Guest::replies('A')).start().await;
+    host.put_guest("p.wasm", &Guest::replies('A'));
+    host.until("seen as unchanged", || host.loader.stats().unchanged == 1).await;
+    host.scans(2).await;
+    assert_eq!((host.generation("p"), host.loader.stats().unchanged), (Some(1), 1));
+}
+
+#[tokio::test]
+async fn a_swap_of_links_takes_over() {
+    let folder = Folder::new();
+    for (version, letter) in [("..v1", 'A'), ("..v2", 'B')] {
+        fs::create_dir(folder.path(version)).unwrap();
+        fs::write(folder.path(version).join("p.wasm"), Guest::replies(letter).binary()).unwrap();
+    }
+    symlink("..v1", folder.path("..data")).unwrap();
+    symlink("..data/p.wasm", folder.path("p.wasm")).unwrap();
+    let host = folder.start().await;
+    assert_eq!(host.letter().await, "A");
+    symlink("..v2", host.path("..data_tmp")).unwrap();
+    fs::rename(host.path("..data_tmp"), host.path("..data")).unwrap();
+    host.until_told("reloaded", 1).await;
+    assert_eq!(host.letter().await, "B");
+    // A rewritten target gives no notification at all: the rescan sees it.
+    fs::write(host.path("..v2/p.wasm"), Guest::replies('C').binary()).unwrap();
+    host.until_told("reloaded", 2).await;
+    assert_eq!(host.letter().await, "C");
+}
+
+#[tokio::test]
+async fn an_explicit_reload_makes_a_new_generation_of_the_same_content() {
+    let host = Folder::new().with("p.wasm", &Guest::replies('A')).with_text("bad.wasm", "x").start().await;
+    assert_eq!(host.loader.reload("p").await, Ok(Reload::Swapped { from: 1, to: 2 }));
+    let Ok(Reload::Rejected { cause }) = host.loader.reload("bad").await else { panic!("bad.wasm was taken") };
+    assert!(cause.contains("not WebAssembly"), "{cause}");
+    assert!(matches!(host.loader.reload("none").await, Err(ReloadError::NotFound { .. })));
+    host.put("p.wasm", "x");
+    host.until_told("rejected", 3).await;
+    assert!(matches!(host.loader.reload("p").await, Ok(Reload::KeptOld { generation: 2, .. })));
+    assert_eq!(host.letter().await, "A");
+}
+
+#[tokio::test]
+async fn many_swaps_under_load_lose_no_event() {
+    let host = Folder::new().with("p.wasm", &Guest::works('A', 20_000)).start().await;
+    let done = Arc::new(AtomicBool::new(false));
+    let (bus, stop) = (host.bus.clone(), done.clone());
+    let publisher = tokio::spawn(async move {
+        let mut published = 0u64;
+        while !stop.load(Ordering::Relaxed) {
+            let receipt = bus.publish(Event::draft("hook.x").unwrap()).await.unwrap();
+            assert_eq!(receipt.matched, 1, "there is a subscription at every moment");
+            published += 1;
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+        published
+    });
+    for (swap, letter) in ('B'..='K').enumerate() {
+        if swap % 3 == 2 {
+            fs::remove_file(host.path("p.wasm")).unwrap();
+        }
+        host.put_guest("p.wasm", &Guest::works(letter, 20_000));
+        host.until_told("reloaded", swap + 1).await;
+    }
+    done.store(true, Ordering::Relaxed);
+    let published = publisher.await.unwrap();
+    let counters = || host.status("p").running.unwrap().counters;
+    host.until("everything acked", || counters().acked == published).await;
+    let counters = counters();
+    assert_eq!((counters.matched, counters.attempts), (published, published), "each once");
+    assert_eq!((counters.dead, counters.dropped, counters.faults), (0, 0, 0));
+    assert!(host.told("unloaded").is_empty() && host.told("rejected").is_empty());
+    assert_eq!(host.generation("p"), Some(11));
+}
+
+#[tokio::test]
+async fn stop_lets_the_plugins_finish() {
+    let host = Folder::new().with("p.wasm", &Guest::works('A', 100_000)).start().await;
+    let counters = host.bus.clone();
+    for _ in 0..50 {
+        host.bus.publish(Event::draft("hook.x").unwrap()).await.unwrap();
+    }
+    assert_eq!(host.loader.stop().await, 0);
+    assert_eq!(counters.stats().dead_letters.total, 0);
+    assert!(host.loader.plugins().is_empty() && host.bus.stats().subscriptions == 1);
+    assert_eq!(host.loader.stop().await, 0);
+    assert!(host.loader.rescan().await.is_err());
+    assert_eq!(host.loader.reload("p").await, Err(ReloadError::Stopped));
+}
