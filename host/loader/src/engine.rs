@@ -39,11 +39,14 @@ pub(crate) enum Command {
 /// Told once, when the folder has been scanned and what follows has been begun.
 pub(crate) type ScanResult = oneshot::Sender<Result<(), Arc<ScanError>>>;
 
+/// A scan that has ended, and the watch it took along.
+type Scanned = (Result<Listing, ScanError>, Watch);
+
 enum Wake {
     Command(Command),
     Hint,
     ScanDue,
-    Scanned(Result<(Result<Listing, ScanError>, Watch), JoinError>),
+    Scanned(Result<Scanned, JoinError>),
     JobEnded(Id, Option<JoinError>),
     Abandoned,
 }
@@ -66,7 +69,7 @@ pub(crate) struct Engine {
     hints: Arc<Notify>,
     watch: Option<Watch>,
     scans: OpQueue<ScanRequest>,
-    scan: Option<(JoinHandle<(Result<Listing, ScanError>, Watch)>, ScanRequest)>,
+    scan: Option<(JoinHandle<Scanned>, ScanRequest)>,
     scan_began: Option<Instant>,
     /// What was logged of the last scan, so that it is logged once.
     scan_problem: Option<String>,
@@ -75,7 +78,15 @@ pub(crate) struct Engine {
     /// The slot of each job, and how its files are judged if the job is lost.
     job_slots: HashMap<Id, (String, Option<Judged>)>,
     /// Who waits for a slot whose job is to end first.
-    later: BTreeMap<String, (Vec<Reply>, Vec<Token>)>,
+    later: BTreeMap<String, Later>,
+}
+
+/// Who waits for a slot whose job is to end first, and how.
+#[derive(Default)]
+struct Later {
+    replies: Vec<Reply>,
+    tokens: Vec<Token>,
+    at_once: bool,
 }
 
 impl Engine {
@@ -157,7 +168,8 @@ impl Engine {
         if self.scan.is_some() {
             return None;
         }
-        let Some(began) = self.scan_began else { return Some(Instant::now()) };
+        // The first scan is the one that `Loader::start` asks for.
+        let Some(began) = self.scan_began else { return self.scans.is_due().then(Instant::now) };
         if self.scans.is_due() {
             return Some(began + SCAN_GAP);
         }
@@ -187,12 +199,13 @@ impl Engine {
         self.scan = Some((task, request));
     }
 
-    fn end_scan(&mut self, scanned: Result<(Result<Listing, ScanError>, Watch), JoinError>) {
+    fn end_scan(&mut self, scanned: Result<Scanned, JoinError>) {
         let Some((_, request)) = self.scan.take() else { return };
         self.scans.end();
         match scanned {
             Ok((listing, watch)) => {
                 self.context.counters.watches.store(watch.armed_count(), Relaxed);
+                self.context.counters.watching.store(watch.is_armed(), Relaxed);
                 self.watch = Some(watch);
                 self.apply(listing, request);
             }
@@ -216,9 +229,9 @@ impl Engine {
                 slot.judged.is_none()
             })
         };
-        if let Some((replies, tokens)) = self.later.remove(&key) {
+        if let Some(Later { replies, tokens, at_once }) = self.later.remove(&key) {
             let reloads = if replies.is_empty() { BTreeMap::new() } else { [(key, replies)].into() };
-            self.request(ScanRequest { reloads, tokens, ..because("job ended") });
+            self.request(ScanRequest { reloads, tokens, at_once, ..because("job ended") });
         } else if again {
             self.request(because("files were changing"));
         }

@@ -1,6 +1,6 @@
 //! The last faults of a plugin, for `plugbus plugins inspect`.
 //!
-//! Bounded by [`FAULTS_KEPT_MAX`]: the oldest makes room. What is in one is bounded by the sandbox (log bytes, 64 frames).
+//! Bounded by [`FAULTS_KEPT_MAX`]: the oldest makes room. What is in one is cut, so that it fits into an event.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +12,11 @@ use crate::clock::unix_ns;
 
 /// Faults that are kept for one plugin.
 pub const FAULTS_KEPT_MAX: usize = 8;
+
+/// Most characters of a message or of one frame.
+const LINE_CHARS_MAX: usize = 2048;
+/// Most characters of standard error: the last ones, where the panic message stands.
+const STDERR_CHARS_MAX: usize = 16 << 10;
 
 /// One fault of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,11 +57,28 @@ impl FaultRecord {
             attempt: delivery.attempt,
             kind: fault.kind.name(),
             limit: fault.kind.limit(),
-            message: fault.message.clone(),
-            stderr: fault.stderr.clone(),
-            backtrace: fault.backtrace.clone(),
+            message: cut(&fault.message),
+            stderr: cut_stderr(fault),
+            backtrace: cut_backtrace(fault),
         }
     }
+}
+
+/// The first characters of a line that a guest may have had a hand in.
+pub(crate) fn cut(text: &str) -> String {
+    text.chars().take(LINE_CHARS_MAX).collect()
+}
+
+/// The last characters of standard error. A manifest may allow far more log than an event can carry.
+pub(crate) fn cut_stderr(fault: &Fault) -> Option<String> {
+    let text = fault.stderr.as_deref()?;
+    let skipped = text.chars().count().saturating_sub(STDERR_CHARS_MAX);
+    Some(text.chars().skip(skipped).collect())
+}
+
+/// The frames, each cut: the names in them are the guest's.
+pub(crate) fn cut_backtrace(fault: &Fault) -> Vec<String> {
+    fault.backtrace.iter().map(|frame| cut(frame)).collect()
 }
 
 /// The last faults of one plugin, over all its generations.
@@ -113,6 +135,14 @@ mod tests {
         let kept = log.list();
         assert_eq!(kept.len(), FAULTS_KEPT_MAX);
         assert_eq!((kept[0].generation, kept[7].generation), (12, 19));
+        let long = Fault {
+            stderr: Some("x".repeat(1 << 20) + "end"),
+            backtrace: vec!["y".repeat(1 << 20)],
+            ..Fault::new(FaultKind::Trap, "z".repeat(1 << 20))
+        };
+        let record = FaultRecord::of(1, &delivery, &long);
+        assert!(record.stderr.unwrap().ends_with("end"));
+        assert!(record.message.len() + record.backtrace[0].len() <= 2 * LINE_CHARS_MAX);
         assert_eq!((kept[0].kind, kept[0].limit.as_deref(), kept[0].attempt), ("fuel", Some("7 fuel"), 2));
     }
 }

@@ -10,20 +10,20 @@ use crate::scan::{Entry, Files, Unusable};
 
 /// What the loader knows of one slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub(crate) struct Known {
     /// The state of the files that was judged last, whatever the judgement was; `None`: judge again.
-    pub judged: Option<Judged>,
+    pub(crate) judged: Option<Judged>,
     /// Whether a generation runs.
-    pub runs: bool,
+    pub(crate) runs: bool,
     /// Whether a step for this slot is being carried out.
-    pub busy: bool,
+    pub(crate) busy: bool,
     /// How long the file has been missing, where it is.
-    pub absent: Duration,
+    pub(crate) absent: Duration,
 }
 
 /// A state of a slot's files that has been judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Judged {
+pub(crate) enum Judged {
     /// These files were loaded, found unchanged or rejected.
     Files(Files),
     /// The entry was found unusable for this reason.
@@ -32,17 +32,17 @@ pub enum Judged {
 
 /// What holds for the whole folder.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// Plugins that may be loaded at once.
-    pub plugins_max: usize,
+    pub(crate) plugins_max: usize,
     /// How long a file must be missing before its plugin is unloaded: a file that is deleted and created again keeps its
     /// plugin running in between, or the events in between would find no subscription.
-    pub unload_grace: Duration,
+    pub(crate) unload_grace: Duration,
 }
 
 /// One thing to do for one slot. At most one for each slot and plan; steps for different slots are independent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Nothing runs in the slot: load these files.
     Load(PluginName, Files),
     /// A generation runs: load these files in its place.
@@ -62,8 +62,7 @@ pub enum Step {
 }
 
 /// Plans the way from what is known to what was found.
-#[must_use]
-pub fn plan(known: &BTreeMap<String, Known>, found: &BTreeMap<String, Entry>, rules: Rules) -> Vec<Step> {
+pub(crate) fn plan(known: &BTreeMap<String, Known>, found: &BTreeMap<String, Entry>, rules: Rules) -> Vec<Step> {
     let over = over_limit(known, found, rules);
     let present = found.iter().map(|(key, entry)| {
         let too_many = Entry::Unusable(Unusable::TooMany { limit: rules.plugins_max });

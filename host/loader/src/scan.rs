@@ -15,22 +15,22 @@ use crate::name::{PluginName, PluginNameError};
 use crate::stamp::{FileId, Stamp};
 
 /// Most entries of the folder that are looked at.
-pub const ENTRIES_MAX: usize = 10_000;
+pub(crate) const ENTRIES_MAX: usize = 10_000;
 
 /// What one look at the folder found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// Which folder it was.
-    pub folder: FileId,
+    pub(crate) folder: FileId,
     /// Each `.wasm` file by its stem (cut to 100 characters where it is no name).
-    pub entries: BTreeMap<String, Entry>,
+    pub(crate) entries: BTreeMap<String, Entry>,
     /// Manifests without a component beside them.
-    pub orphans: Vec<String>,
+    pub(crate) orphans: Vec<String>,
 }
 
 /// One `.wasm` file of the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// A plugin in the state that the stamps stand for.
     Plugin {
         /// Its name.
@@ -44,11 +44,11 @@ pub enum Entry {
 
 /// The stamps of a plugin's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Files {
+pub(crate) struct Files {
     /// `<name>.wasm`.
-    pub wasm: Stamp,
+    pub(crate) wasm: Stamp,
     /// `<name>.toml`, where there is one.
-    pub manifest: Option<Stamp>,
+    pub(crate) manifest: Option<Stamp>,
 }
 
 /// Why an entry of the folder cannot be a plugin.
@@ -111,7 +111,7 @@ pub enum ScanError {
 ///
 /// # Errors
 /// [`ScanError`] where the folder as a whole cannot be scanned.
-pub fn scan(dir: &Path) -> Result<Listing, ScanError> {
+pub(crate) fn scan(dir: &Path) -> Result<Listing, ScanError> {
     scan_at_most(dir, ENTRIES_MAX)
 }
 

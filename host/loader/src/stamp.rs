@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 /// Device, inode, size and both times of a file: whoever writes to it or puts another in its place changes one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     file: FileId,
     size: u64,
     modified_ns: i128,
@@ -14,15 +14,14 @@ pub struct Stamp {
 
 /// Which file or folder it is, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileId {
+pub(crate) struct FileId {
     device: u64,
     inode: u64,
 }
 
 impl Stamp {
     /// The stamp of a file, from its metadata (symbolic links followed).
-    #[must_use]
-    pub fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
         Self {
             file: FileId::of(metadata),
@@ -33,16 +32,14 @@ impl Stamp {
     }
 
     /// Bytes in the file.
-    #[must_use]
-    pub fn size_bytes(&self) -> u64 {
+    pub(crate) fn size_bytes(&self) -> u64 {
         self.size
     }
 }
 
 impl FileId {
     /// The identity of a file or folder, from its metadata.
-    #[must_use]
-    pub fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }

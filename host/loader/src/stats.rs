@@ -1,7 +1,7 @@
 //! What the loader counts.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ pub(crate) struct Counters {
     pub(crate) rejected: AtomicU64,
     pub(crate) unchanged: AtomicU64,
     pub(crate) watches: AtomicU64,
+    pub(crate) watching: AtomicBool,
 }
 
 /// What a loader has done since it started.
@@ -40,6 +41,8 @@ pub struct LoaderStats {
     pub unchanged: u64,
     /// Times that a folder was begun to be watched: more than 1 when it was replaced.
     pub watches: u64,
+    /// Whether the folder is watched now. If not, changes are seen at the next rescan only.
+    pub watching: bool,
     /// Plugins the folder holds or that still run.
     pub plugins: usize,
 }
@@ -62,6 +65,7 @@ impl Counters {
             rejected: get(&self.rejected),
             unchanged: get(&self.unchanged),
             watches: get(&self.watches),
+            watching: self.watching.load(Relaxed),
             plugins,
         }
     }

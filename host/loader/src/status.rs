@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::capture::Identity;
 use crate::clock::unix_ns;
-use crate::faults::FaultRecord;
+use crate::faults::{FaultRecord, cut_backtrace, cut_stderr};
 use crate::load::LoadError;
 
 /// Most levels of an error's causes that are shown.
@@ -31,7 +31,7 @@ pub struct PluginStatus {
     /// What runs, where something does.
     #[serde(flatten)]
     pub running: Option<RunningStatus>,
-    /// The last faults, oldest first, at most [`FAULTS_KEPT_MAX`](crate::faults::FAULTS_KEPT_MAX).
+    /// The last faults, oldest first, at most [`FAULTS_KEPT_MAX`](crate::FAULTS_KEPT_MAX).
     pub last_faults: Vec<FaultRecord>,
     /// Why what the folder holds now is not what runs.
     pub last_rejection: Option<Rejection>,
@@ -125,8 +125,8 @@ impl Rejection {
             kind: error.kind_name(),
             limit: fault.and_then(|fault| fault.kind.limit()),
             cause: chain(error),
-            stderr: fault.and_then(|fault| fault.stderr.clone()),
-            backtrace: fault.map(|fault| fault.backtrace.clone()).unwrap_or_default(),
+            stderr: fault.and_then(cut_stderr),
+            backtrace: fault.map(cut_backtrace).unwrap_or_default(),
         }
     }
 }

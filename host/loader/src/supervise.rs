@@ -30,7 +30,7 @@ use std::time::Duration;
 use plugbus_bus::Event;
 
 /// Most faulting events that are remembered, for one plugin.
-pub const KNOWN_EVENTS_MAX: usize = 256;
+pub(crate) const KNOWN_EVENTS_MAX: usize = 256;
 
 /// When a plugin is suspended, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Default for SupervisionPolicy {
 
 /// Where a plugin stands with its supervisor. Times are counted from a moment that the caller chooses once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Events are delivered.
     Running,
     /// No event is delivered.
@@ -72,7 +72,7 @@ pub enum State {
 
 /// What the supervisor sees of one delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Observed {
+pub(crate) enum Observed {
     /// Acked, or failed in the plugin's own words.
     Handled,
     /// The host saw a fault.
@@ -83,7 +83,7 @@ pub enum Observed {
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Nothing.
     Continue,
     /// Stop delivering and probe after this time.
@@ -99,29 +99,35 @@ pub enum Decision {
 
 /// Which event it was: source and id name an event for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventKey {
+pub(crate) struct EventKey {
     source: Arc<str>,
     id: Arc<str>,
 }
 
 impl EventKey {
     /// The key of an event.
-    #[must_use]
-    pub fn of(event: &Event) -> Self {
+    pub(crate) fn of(event: &Event) -> Self {
         Self { source: event.source.clone(), id: event.id.clone() }
     }
 }
 
 /// Marks a delivery from its beginning to its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ticket {
+pub(crate) struct Ticket {
     /// The number of the probe that this delivery is, if it is one.
     probe: Option<u64>,
 }
 
+impl Ticket {
+    /// Whether the delivery is a probe. One that is not decides nothing unless it faults.
+    pub(crate) fn is_probe(self) -> bool {
+        self.probe.is_some()
+    }
+}
+
 /// What is remembered of one generation of a plugin.
 #[derive(Debug)]
-pub struct Supervisor {
+pub(crate) struct Supervisor {
     policy: SupervisionPolicy,
     state: State,
     /// When each different event faulted first, oldest first; at most `budget` of them.
@@ -137,8 +143,7 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// A supervisor of a generation that runs.
-    #[must_use]
-    pub fn new(policy: SupervisionPolicy) -> Self {
+    pub(crate) fn new(policy: SupervisionPolicy) -> Self {
         Self {
             policy,
             state: State::Running,
@@ -152,14 +157,12 @@ impl Supervisor {
     }
 
     /// Where the plugin stands.
-    #[must_use]
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.state
     }
 
     /// A delivery begins. The first one while probing is the probe.
-    #[must_use]
-    pub fn begin(&mut self) -> Ticket {
+    pub(crate) fn begin(&mut self) -> Ticket {
         if self.state != State::Probing || self.probe_begun {
             return Ticket { probe: None };
         }
@@ -168,7 +171,7 @@ impl Supervisor {
     }
 
     /// A delivery has ended.
-    pub fn on_outcome(&mut self, now: Duration, ticket: Ticket, event: &EventKey, seen: Observed) -> Decision {
+    pub(crate) fn on_outcome(&mut self, now: Duration, ticket: Ticket, event: &EventKey, seen: Observed) -> Decision {
         let is_new = seen == Observed::Fault && self.remember(event);
         match self.state {
             State::Running if is_new => self.count_fault(now),
@@ -179,7 +182,7 @@ impl Supervisor {
     }
 
     /// Time has passed.
-    pub fn on_time(&mut self, now: Duration) -> Decision {
+    pub(crate) fn on_time(&mut self, now: Duration) -> Decision {
         match self.state {
             State::Suspended { until } if now >= until => {
                 self.state = State::Probing;
@@ -192,7 +195,7 @@ impl Supervisor {
     }
 
     /// An operator ends the suspension.
-    pub fn lift(&mut self, now: Duration) -> Decision {
+    pub(crate) fn lift(&mut self, now: Duration) -> Decision {
         match self.state {
             State::Running => Decision::Continue,
             State::Suspended { .. } | State::Probing => self.resume(now),

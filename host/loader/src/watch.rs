@@ -11,15 +11,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 use crate::stamp::FileId;
 
 /// Watches one folder.
-pub struct Watch {
+pub(crate) struct Watch {
     dir: PathBuf,
     hints: Arc<Notify>,
     armed: Option<Armed>,
@@ -30,6 +32,8 @@ pub struct Watch {
 
 struct Armed {
     folder: FileId,
+    /// The folder itself has been moved or removed. The next one may well have its inode number.
+    lost: Arc<AtomicBool>,
     /// Watches for as long as it lives.
     _watcher: RecommendedWatcher,
 }
@@ -37,24 +41,24 @@ struct Armed {
 impl Watch {
     /// A watch of a folder that need not exist yet. From the first [`Watch::rearm`] on it notifies `hints` when the folder
     /// may have changed.
-    #[must_use]
-    pub fn new(dir: &Path, hints: Arc<Notify>) -> Self {
+    pub(crate) fn new(dir: &Path, hints: Arc<Notify>) -> Self {
         Self { dir: dir.to_owned(), hints, armed: None, refused: false, rearmed: 0 }
     }
 
     /// Makes sure that it is the folder which is there now that is watched. To be called before each scan, so that nothing
     /// can change unseen between the two.
-    pub fn rearm(&mut self) {
+    pub(crate) fn rearm(&mut self) {
         let folder = fs::metadata(&self.dir).ok().map(|metadata| FileId::of(&metadata));
-        if folder.is_some() && self.armed.as_ref().map(|armed| armed.folder) == folder {
+        let holds = |armed: &Armed| Some(armed.folder) == folder && !armed.lost.load(Relaxed);
+        if self.armed.as_ref().is_some_and(holds) {
             return;
         }
         self.armed = None;
         // A missing folder is the scan's to report.
         let Some(folder) = folder else { return };
         match arm(&self.dir, self.hints.clone()) {
-            Ok(watcher) => {
-                self.armed = Some(Armed { folder, _watcher: watcher });
+            Ok((watcher, lost)) => {
+                self.armed = Some(Armed { folder, lost, _watcher: watcher });
                 self.rearmed += 1;
                 self.refused = false;
             }
@@ -67,27 +71,37 @@ impl Watch {
     }
 
     /// Whether the folder is watched, apart from being rescanned.
-    #[must_use]
-    pub fn is_armed(&self) -> bool {
+    pub(crate) fn is_armed(&self) -> bool {
         self.armed.is_some()
     }
 
     /// How often a folder was begun to be watched.
-    #[must_use]
-    pub fn armed_count(&self) -> u64 {
+    pub(crate) fn armed_count(&self) -> u64 {
         self.rearmed
     }
 }
 
-fn arm(dir: &Path, hints: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+fn arm(dir: &Path, hints: Arc<Notify>) -> notify::Result<(RecommendedWatcher, Arc<AtomicBool>)> {
+    let lost = Arc::new(AtomicBool::new(false));
+    let (folder, is_lost) = (dir.to_owned(), lost.clone());
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         // An error here means that notifications were lost: as good a reason to look as any.
-        if event.map_or(true, |event| is_hint(&event.kind)) {
+        let hint = event.as_ref().map_or(true, |event| is_hint(&event.kind));
+        if event.is_ok_and(|event| is_about(&event, &folder)) {
+            is_lost.store(true, Relaxed);
+        }
+        if hint {
             hints.notify_one();
         }
     })?;
     watcher.watch(dir, RecursiveMode::NonRecursive)?;
-    Ok(watcher)
+    Ok((watcher, lost))
+}
+
+/// Whether the folder itself has been moved or removed.
+fn is_about(event: &notify::Event, folder: &Path) -> bool {
+    matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)))
+        && event.paths.iter().any(|path| path == folder)
 }
 
 /// Everything but reading: the loader's own reads must not make it look again.
@@ -166,6 +180,27 @@ mod tests {
         fs::create_dir(&dir).unwrap();
         watch.rearm();
         assert_eq!(watch.armed_count(), 2);
+        quiet(&watch).await;
+        fs::write(dir.join("a.wasm"), "1").unwrap();
+        assert!(hinted(&watch).await);
+    }
+
+    #[tokio::test]
+    async fn a_folder_made_anew_is_watched_anew_even_with_the_same_inode() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("plugins");
+        fs::create_dir(&dir).unwrap();
+        let mut watch = Watch::new(&dir, Arc::default());
+        watch.rearm();
+        fs::remove_dir(&dir).unwrap();
+        fs::create_dir(&dir).unwrap();
+        for _ in 0..1000 {
+            watch.rearm();
+            if watch.armed_count() == 2 {
+                break;
+            }
+            hinted(&watch).await;
+        }
         quiet(&watch).await;
         fs::write(dir.join("a.wasm"), "1").unwrap();
         assert!(hinted(&watch).await);

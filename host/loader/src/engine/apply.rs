@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -82,7 +83,7 @@ impl Engine {
                 slot.judged = None;
             }
         }
-        let unload_grace = if request.at_once { std::time::Duration::ZERO } else { config.unload_grace };
+        let unload_grace = if request.at_once { Duration::ZERO } else { config.unload_grace };
         plan(&known, &listing.entries, Rules { plugins_max: config.plugins_max, unload_grace })
     }
 
@@ -98,9 +99,10 @@ impl Engine {
             }
             Step::Reject(key, why) => self.reject(&key, why, request),
             Step::Later(key) => {
-                let (replies, tokens) = self.later.entry(key.clone()).or_default();
-                replies.extend(request.reloads.remove(&key).unwrap_or_default());
-                tokens.extend(request.tokens.iter().cloned());
+                let later = self.later.entry(key.clone()).or_default();
+                later.replies.extend(request.reloads.remove(&key).unwrap_or_default());
+                later.tokens.extend(request.tokens.iter().cloned());
+                later.at_once |= request.at_once;
             }
         }
     }

@@ -4,6 +4,9 @@
 //! event can be delivered. The only thing that waits is one timer task while the plugin is suspended; it ends with the
 //! suspension or with the generation. Nothing queues up here.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -87,6 +90,9 @@ impl Guard {
     /// An operator ends a suspension. Whether there was one.
     pub(crate) fn lift(&self) -> bool {
         let mut inner = self.lock();
+        if inner.retired {
+            return false;
+        }
         let decision = inner.supervisor.lift(self.now());
         self.carry_out(inner, decision);
         decision == Decision::Resume
@@ -104,6 +110,10 @@ impl Guard {
     }
 
     fn on_outcome(self: &Arc<Self>, ticket: Ticket, delivery: &Delivery, seen: Observed, fault: Option<&Fault>) {
+        if seen != Observed::Fault && !ticket.is_probe() {
+            // The way of nearly every event: it decides nothing.
+            return;
+        }
         let record = fault.map(|fault| FaultRecord::of(self.about.generation, delivery, fault));
         if let Some(record) = &record {
             self.faults.push(record.clone());
