@@ -408,7 +408,9 @@ fn explain(error: &serde_json::Error, line: &[u8]) -> ErrorLine {
             let known = OPERATIONS.join(", ");
             (ErrorCode::UnknownOperation, format!("unknown operation `{name}`; this host knows {known}"))
         }
-        Category::Data => (ErrorCode::BadRequest, format!("not a request: {text}")),
+        Category::Data => {
+            (ErrorCode::BadRequest, format!("not a request: {text}; a request looks like {{\"ping\":{{}}}}"))
+        }
         Category::Syntax | Category::Eof | Category::Io => (ErrorCode::BadJson, format!("not JSON: {text}")),
     };
     let message = message.chars().take(600).collect::<String>();

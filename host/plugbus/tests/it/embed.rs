@@ -1,7 +1,7 @@
 //! Embedding: the example, and what a host does to the program around it.
 
 #[path = "../../examples/embed.rs"]
-#[allow(dead_code, clippy::print_stdout)]
+#[allow(dead_code, unreachable_pub)]
 mod example;
 
 use std::time::Duration;

@@ -47,7 +47,7 @@ fn what_may_be_left_out_has_its_default() {
 fn a_wrong_line_says_what_and_where() {
     let table: &[(&str, ErrorCode, Option<u64>, &str)] = &[
         ("", ErrorCode::BadJson, Some(1), "empty line"),
-        ("nonsense", ErrorCode::BadJson, Some(2), "not JSON"),
+        ("nonsense", ErrorCode::BadJson, Some(1), "not JSON"),
         (r#"{"ping":{}"#, ErrorCode::BadJson, Some(10), "not JSON"),
         (r#"{"ping":{}} {}"#, ErrorCode::BadJson, Some(13), "not JSON"),
         (
@@ -59,9 +59,9 @@ fn a_wrong_line_says_what_and_where() {
         (r#"{"ping":{"loud":true}}"#, ErrorCode::BadRequest, Some(15), "unknown field `loud`"),
         (r#"{"publish":{}}"#, ErrorCode::BadRequest, Some(13), "missing field `event`"),
         (r#"{"publish":{"event":{},"wait_ms":-1}}"#, ErrorCode::BadRequest, Some(35), "invalid value"),
-        (r#""ping""#, ErrorCode::BadRequest, Some(6), "not a request"),
-        ("[]", ErrorCode::BadRequest, None, "not a request"),
-        ("7", ErrorCode::BadRequest, None, "not a request"),
+        (r#""ping""#, ErrorCode::BadRequest, None, "not a request"),
+        ("[]", ErrorCode::BadJson, Some(1), "not JSON"),
+        ("7", ErrorCode::BadJson, Some(1), "not JSON"),
     ];
     for (line, code, column, text) in table {
         let error = parse_request(line.as_bytes()).unwrap_err();

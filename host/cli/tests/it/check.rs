@@ -1,0 +1,70 @@
+//! `check`: a component without a daemon.
+
+use serde_json::json;
+
+use crate::guest::Guest;
+use crate::support::Place;
+
+#[test]
+fn a_component_is_run_once_and_everything_about_it_shown() {
+    let place = Place::new();
+    let wasm = place.plugin("letters", &Guest::traps_on_bad('x').binary(), "");
+    let wasm = wasm.to_str().unwrap();
+    let report = place.json(&["check", wasm, "--topic", "hook.good", "--data", r#"{"n":1}"#]);
+    assert_eq!(
+        (&report["outcome"], &report["released"], &report["matches"]),
+        (&json!("acked"), &json!(true), &json!(true))
+    );
+    assert_eq!((&report["reply"]["text"], &report["filters"]), (&json!("x"), &json!(["hook.>"])));
+    assert!(report["fuel"].as_u64().unwrap() > 0 && report["time_ns"].as_u64().unwrap() > 0);
+    assert!(report["memory_bytes"].as_u64().unwrap() > 0);
+
+    let words = place.ok(&["check", wasm, "--topic", "other"]);
+    assert!(words.contains("outcome    acked") && words.contains("none matches"), "{words}");
+
+    let trapped = place.run(&["check", wasm, "--topic", "hook.bad"]);
+    assert_eq!(trapped.code(), Some(1));
+    assert!(trapped.stdout.contains("outcome    trap") && trapped.stdout.contains("backtrace"), "{trapped:?}");
+}
+
+#[test]
+fn the_event_may_be_a_file_or_the_standard_input() {
+    let place = Place::new();
+    let wasm = place.plugin("letters", &Guest::replies('y').binary(), "");
+    let wasm = wasm.to_str().unwrap();
+    let event = r#"{"specversion":"1.0","id":"1","source":"s","type":"hook.x","data":{"a":[1]}}"#;
+    std::fs::write(place.path().join("event.json"), event).unwrap();
+    assert_eq!(place.json(&["check", wasm, "--event", "event.json"])["outcome"], "acked");
+    let ended = place.run_with(&["check", wasm, "--event", "-"], event);
+    assert!(ended.status.success(), "{ended:?}");
+    for (input, expected) in [("{", "not JSON"), ("{}", "`type` is missing"), (r#"{"type":"a..b"}"#, "empty token")] {
+        let ended = place.run_with(&["check", wasm, "--event", "-"], input);
+        assert_eq!((ended.code(), ended.stderr.contains(expected)), (Some(1), true), "{ended:?}");
+    }
+}
+
+#[test]
+fn the_manifest_counts_and_its_mistakes_are_named() {
+    let place = Place::new();
+    let wasm = place.plugin("p", &Guest::refuses_its_config().binary(), "[config]\nkey = \"value\"\n");
+    let wasm = wasm.to_str().unwrap();
+    let refused = place.run(&["check", wasm, "--topic", "hook.x"]);
+    assert_eq!(refused.code(), Some(1));
+    assert!(refused.stderr.contains(r#"init: {"key":"value"}"#), "{}", refused.stderr);
+    std::fs::write(place.path().join("other.toml"), "fiters = []\n").unwrap();
+    let wrong = place.run(&["check", wasm, "--manifest", "other.toml", "--topic", "hook.x"]);
+    assert!(wrong.stderr.contains("other.toml") && wrong.stderr.contains("filters"), "{}", wrong.stderr);
+}
+
+#[test]
+fn what_is_no_plugin_is_named() {
+    let place = Place::new();
+    let text = place.plugin("text", b"hello", "");
+    let ended = place.run(&["check", text.to_str().unwrap(), "--topic", "a"]);
+    assert_eq!((ended.code(), ended.stderr.contains("cannot compile")), (Some(1), true), "{ended:?}");
+    let ended = place.run(&["check", "nothing.wasm", "--topic", "a"]);
+    assert!(ended.stderr.contains("cannot read nothing.wasm"), "{ended:?}");
+    let trap = place.plugin("trap", &Guest::traps_in_init().binary(), "");
+    let ended = place.run(&["check", trap.to_str().unwrap(), "--topic", "a"]);
+    assert_eq!((ended.code(), ended.stderr.contains("trap")), (Some(1), true), "{ended:?}");
+}

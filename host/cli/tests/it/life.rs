@@ -1,0 +1,148 @@
+//! The daemon's life: start, signals, kill, restart.
+
+use crate::guest::Guest;
+use crate::support::{Place, wait};
+
+#[test]
+fn a_signal_stops_it_in_order() {
+    for signal in ["TERM", "INT"] {
+        let place = Place::new();
+        let daemon = place.daemon();
+        daemon.signal(signal);
+        let (code, log) = daemon.wait();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains("everything was settled"), "{log}");
+        assert!(!place.path().join("s").exists());
+    }
+}
+
+#[test]
+fn what_was_not_settled_is_named() {
+    let place = Place::new();
+    place.plugin("idle", &Guest::replies('a').binary(), "");
+    let daemon = place.daemon();
+    place.ok(&["plugins", "pause", "idle"]);
+    for n in 0..25 {
+        place.ok(&["emit", "hook.x", "--id", &format!("event-{n}")]);
+    }
+    daemon.signal("TERM");
+    let (code, log) = daemon.wait();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("25 deliveries were not settled"), "{log}");
+    assert!(log.contains("plugin/idle: hook.x event-19 (attempt 1)"), "{log}");
+    assert!(log.contains("and 5 more"), "{log}");
+}
+
+/// A manifest that lets a guest work for a minute.
+const PATIENT: &str = "[limits]\ndeadline_ms = 60000\nfuel_per_event = 1000000000000\n";
+
+#[test]
+fn a_stop_drains_what_is_in_flight() {
+    let place = Place::new();
+    place.plugin("busy", &Guest::works('w', 20_000_000).binary(), PATIENT);
+    let daemon = place.daemon();
+    for _ in 0..5 {
+        place.ok(&["emit", "hook.x"]);
+    }
+    daemon.signal("TERM");
+    let (code, log) = daemon.wait();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("everything was settled"), "{log}");
+}
+
+#[test]
+fn a_second_signal_stops_it_at_once() {
+    let place = Place::new();
+    place.plugin("busy", &Guest::works('w', u32::MAX).binary(), PATIENT);
+    let daemon = place.daemon_with(|command| command.args(["--shutdown-grace-ms", "86400000"]));
+    place.ok(&["emit", "hook.x"]);
+    wait("it is in flight", || {
+        (place.json(&["plugins", "inspect", "busy"])["counters"]["in_flight"] == 1).then_some(())
+    });
+    daemon.signal("TERM");
+    daemon.wait_log("stopping");
+    daemon.signal("TERM");
+    let (code, log) = daemon.wait();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("second signal"), "{log}");
+}
+
+#[test]
+fn a_hangup_looks_through_the_folder() {
+    let place = Place::new();
+    let daemon = place.daemon_with(|command| command.args(["--loader-rescan-ms", "86400000"]));
+    place.plugin("new", &Guest::replies('n').binary(), "");
+    daemon.signal("HUP");
+    wait("it is loaded", || place.run(&["plugins", "inspect", "new"]).stdout.contains("running").then_some(()));
+    daemon.stop();
+}
+
+#[test]
+fn killed_it_leaves_nothing_that_stops_the_next_start() {
+    let place = Place::new();
+    place.plugin("p", &Guest::replies('a').binary(), "");
+    for _ in 0..3 {
+        let daemon = place.daemon();
+        assert_eq!(place.ok(&["emit", "hook.x", "--request"]), "a\n");
+        daemon.kill();
+        assert!(place.path().join("s").exists(), "a killed daemon cannot clean up");
+        assert!(!place.answers());
+        let nobody = place.run(&["ping"]);
+        assert_eq!((nobody.code(), nobody.stderr.starts_with("plugbus: no daemon answers on ")), (Some(1), true));
+    }
+    place.daemon().stop();
+}
+
+#[test]
+fn a_second_daemon_is_refused_and_the_first_goes_on() {
+    let place = Place::new();
+    let daemon = place.daemon();
+    let second = place.run(&["run"]);
+    assert_eq!(second.code(), Some(1));
+    let expected = format!(
+        "plugbus: cannot start: a plugbus daemon already serves {}/s (pid {})",
+        place.path().display(),
+        daemon.pid()
+    );
+    assert!(second.stderr.contains(&expected), "{}", second.stderr);
+    place.ok(&["ping"]);
+    daemon.stop();
+}
+
+#[test]
+fn the_flag_wins_over_the_variable_and_the_variable_over_the_file() {
+    let source = |place: &Place, args: &[&str], variable: Option<&str>| {
+        let daemon = place.daemon_with(|command| {
+            variable.into_iter().for_each(|value| {
+                command.env("PLUGBUS_SOURCE", value);
+            });
+            command.args(args)
+        });
+        let tail = place.spawn(&["tail", "-n", "1", "--json"]);
+        place.wait_watchers(1);
+        place.ok(&["emit", "a"]);
+        let event: serde_json::Value = serde_json::from_slice(&tail.wait_with_output().unwrap().stdout).unwrap();
+        daemon.stop();
+        event["source"].as_str().unwrap().to_owned()
+    };
+    let place = Place::new();
+    assert_eq!(source(&place, &[], None), "plugbus");
+    std::fs::write(place.path().join("plugbus.toml"), "source = \"file\"\n").unwrap();
+    assert_eq!(source(&place, &[], None), "file");
+    assert_eq!(source(&place, &[], Some("variable")), "variable");
+    assert_eq!(source(&place, &["--source", "flag"], Some("variable")), "flag");
+    assert_eq!(source(&place, &[], Some("")), "file");
+    std::fs::write(place.path().join("other.toml"), "source = \"other\"\n").unwrap();
+    assert_eq!(source(&place, &["--config", "other.toml"], None), "other");
+}
+
+#[test]
+fn the_log_can_be_json() {
+    let place = Place::new();
+    let daemon = place.daemon_with(|command| command.args(["--log-format", "json", "--log-level", "debug"]));
+    daemon.signal("TERM");
+    let (_, log) = daemon.wait();
+    for line in log.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    }
+}

@@ -1,0 +1,15 @@
+//! The real binary: daemons on temporary folders, and every command against them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod check;
+mod emit;
+mod life;
+mod plugins;
+mod support;
+mod usage;
+
+/// Components in WebAssembly text, shared with the loader's tests.
+#[path = "../../../loader/tests/support/guest.rs"]
+#[allow(dead_code)]
+mod guest;
