@@ -94,20 +94,33 @@ pub(crate) enum Settled {
 /// # Errors
 /// Where the files cannot be used.
 pub(crate) async fn settled(dir: &Path, name: &PluginName, settle: Duration) -> Result<Settled, CaptureError> {
-    let look = async || {
-        let (dir, name) = (dir.to_owned(), name.clone());
-        tokio::task::spawn_blocking(move || stamp_files(&dir, &name)).await.map_err(CaptureError::CutOff)
+    let (dir, name) = (dir.to_owned(), name.clone());
+    let look = move || {
+        let (dir, name) = (dir.clone(), name.clone());
+        let looked = tokio::task::spawn_blocking(move || stamp_files(&dir, &name));
+        async { looked.await.map_err(CaptureError::CutOff) }
     };
+    match same_twice(settle, look).await? {
+        None => Ok(Settled::Changing),
+        Some(seen) => Ok(seen?.map_or(Settled::Gone, Settled::Files)),
+    }
+}
+
+/// What two looks in a row see alike; `None` if no two do.
+async fn same_twice<T: PartialEq, E, F: Future<Output = Result<T, E>>>(
+    settle: Duration,
+    mut look: impl FnMut() -> F,
+) -> Result<Option<T>, E> {
     let mut before = look().await?;
     for _ in 1..LOOKS_MAX {
         tokio::time::sleep(settle).await;
         let now = look().await?;
         if now == before {
-            return Ok(now?.map_or(Settled::Gone, Settled::Files));
+            return Ok(Some(now));
         }
         before = now;
     }
-    Ok(Settled::Changing)
+    Ok(None)
 }
 
 /// Reads the files, if they are and stay in the given state; `None` where they are not.

@@ -220,13 +220,13 @@ impl Engine {
     fn end_job(&mut self, id: Id, error: Option<JoinError>) {
         let Some((key, judged)) = self.job_slots.remove(&id) else { return };
         if let (Some(error), Some(judged)) = (error, judged) {
-            refuse(&self.context, &key, &LoadError::CutOff(error), judged, None);
+            refuse(&self.context, &key, &LoadError::CutOff(error), Some(judged), None);
         }
         let again = {
             let mut table = self.context.slots.lock();
             table.slots.get_mut(&key).is_some_and(|slot| {
                 slot.busy = false;
-                slot.judged.is_none()
+                std::mem::take(&mut slot.changing)
             })
         };
         if let Some(Later { replies, tokens, at_once }) = self.later.remove(&key) {

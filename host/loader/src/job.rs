@@ -65,7 +65,8 @@ enum Done {
 /// A load that failed: why, and of what.
 struct Refused {
     error: LoadError,
-    judged: Judged,
+    /// `None`: to be tried again at the next rescan.
+    judged: Option<Judged>,
     sha256: Option<Identity>,
 }
 
@@ -82,11 +83,11 @@ pub(crate) async fn load(context: Arc<Context>, mut order: Order) {
             count(&context.counters.unchanged);
         }
         Ok(Done::Gone) => {
-            context.slots.lock().slot(key).judged = None;
+            not_judged(&context, key);
             answer(order.replies, || Err(ReloadError::NotFound { name: key.to_owned() }));
         }
         Ok(Done::Changing) => {
-            context.slots.lock().slot(key).judged = None;
+            not_judged(&context, key);
             answer(order.replies, || Err(ReloadError::Changing { name: key.to_owned() }));
         }
         Err(refused) => {
@@ -96,25 +97,36 @@ pub(crate) async fn load(context: Arc<Context>, mut order: Order) {
     }
 }
 
-/// Records and reports that what the folder holds was refused.
+/// The files are not what they were planned to be: they are to be looked at again soon.
+fn not_judged(context: &Context, key: &str) {
+    let mut table = context.slots.lock();
+    let slot = table.slot(key);
+    slot.judged = None;
+    slot.changing = true;
+}
+
+/// Records and reports that what the folder holds was refused. The same refusal twice in a row is reported once.
 pub(crate) fn refuse(
     context: &Context,
     key: &str,
     error: &LoadError,
-    judged: Judged,
+    judged: Option<Judged>,
     sha256: Option<Identity>,
 ) -> Reload {
     let rejection = Rejection::of(error, sha256);
-    let running = {
+    let (running, is_news) = {
         let mut table = context.slots.lock();
         let slot = table.slot(key);
-        slot.judged = Some(judged);
+        slot.judged = judged;
         slot.refused = sha256;
+        let is_news = slot.rejection.as_ref().is_none_or(|before| !before.is_same(&rejection));
         slot.rejection = Some(rejection.clone());
-        slot.about().cloned()
+        (slot.about().cloned(), is_news)
     };
-    count(&context.counters.rejected);
-    host_events::rejected(&context.bus, key, running.as_ref(), &rejection);
+    if is_news {
+        count(&context.counters.rejected);
+        host_events::rejected(&context.bus, key, running.as_ref(), &rejection);
+    }
     match running {
         Some(about) => Reload::KeptOld { generation: about.generation, cause: rejection.cause },
         None => Reload::Rejected { cause: rejection.cause },
@@ -175,7 +187,7 @@ async fn attempt(context: &Arc<Context>, order: &mut Order) -> Result<Done, Refu
         return Ok(Done::Same(files));
     }
     let (sha256, wasm_sha256) = (capture.identity, capture.wasm_sha256);
-    let refused = |error| Refused { error, judged: Judged::Files(files), sha256: Some(sha256) };
+    let refused = |error| Refused { error, judged: Some(Judged::Files(files)), sha256: Some(sha256) };
     let loaded = load::load(&context.sandbox, config, &order.name, capture, compiled).await.map_err(refused)?;
     drop(permit);
     let new = New { loaded, sha256, wasm_sha256, files };
@@ -185,8 +197,10 @@ async fn attempt(context: &Arc<Context>, order: &mut Order) -> Result<Done, Refu
 
 fn unreadable(error: CaptureError, files: Files) -> Refused {
     let judged = match &error {
-        CaptureError::Unusable(why) => Judged::Unusable(why.clone()),
-        _ => Judged::Files(files),
+        CaptureError::Unusable(why) => Some(Judged::Unusable(why.clone())),
+        CaptureError::TooLarge { .. } => Some(Judged::Files(files)),
+        // The cause may pass without a change to the files: no descriptors left, a failing disk.
+        CaptureError::Read { .. } | CaptureError::CutOff(_) => None,
     };
     Refused { error: error.into(), judged, sha256: None }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Table {
 pub(crate) struct Slot {
     /// The state of the files that was judged last.
     pub(crate) judged: Option<Judged>,
+    /// The files were changing: look again soon.
+    pub(crate) changing: bool,
     /// The content that was refused last: not tried again until it changes or somebody asks.
     pub(crate) refused: Option<Identity>,
     pub(crate) rejection: Option<Rejection>,

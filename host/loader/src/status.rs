@@ -131,6 +131,13 @@ impl Rejection {
     }
 }
 
+impl Rejection {
+    /// Whether it says the same of the same content.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.sha256, self.kind, &self.cause) == (other.sha256, other.kind, &other.cause)
+    }
+}
+
 /// An error and its causes in one text, outermost first.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = String::new();

@@ -1,7 +1,6 @@
 //! Capturing files that change under our hands.
 
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 
@@ -97,23 +96,16 @@ async fn a_file_over_its_bound_is_refused_before_it_is_read() {
     assert!(error.to_string().contains("has 1099511627776 bytes; at most 1000 are allowed"), "{error}");
 }
 
-#[test]
-fn a_file_that_never_stops_changing_is_given_up_for_the_time() {
-    let dir = tempfile::tempdir().unwrap();
-    let wasm = dir.path().join("p.wasm");
-    fs::write(&wasm, "").unwrap();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut size = 0;
-            while !stop.load(Ordering::Relaxed) {
-                size += 1;
-                fs::write(&wasm, vec![0; size % 1000]).unwrap();
-            }
-        });
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let seen = runtime.block_on(settled(dir.path(), &name(), Duration::from_millis(10)));
-        stop.store(true, Ordering::Relaxed);
-        assert_eq!(seen.unwrap(), Settled::Changing);
+#[tokio::test(start_paused = true)]
+async fn a_file_that_never_stops_changing_is_given_up_for_the_time() {
+    let mut state = 0;
+    let changing = same_twice(SETTLE, || {
+        state += 1;
+        std::future::ready(Ok::<_, CaptureError>(state))
     });
+    assert!(matches!(changing.await, Ok(None)));
+    assert_eq!(state, LOOKS_MAX);
+    let mut states = [1, 2, 3, 3, 4].into_iter();
+    let settling = same_twice(SETTLE, || std::future::ready(Ok::<_, CaptureError>(states.next())));
+    assert!(matches!(settling.await, Ok(Some(Some(3)))));
 }

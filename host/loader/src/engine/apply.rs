@@ -124,7 +124,7 @@ impl Engine {
 
     fn reject(&self, key: &str, why: Unusable, request: &mut ScanRequest) {
         let error = LoadError::Unusable(why.clone());
-        let reload = job::refuse(&self.context, key, &error, Judged::Unusable(why), None);
+        let reload = job::refuse(&self.context, key, &error, Some(Judged::Unusable(why)), None);
         answer(request.reloads.remove(key).unwrap_or_default(), || Ok(reload.clone()));
     }
 }

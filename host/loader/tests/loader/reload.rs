@@ -170,14 +170,15 @@ async fn an_explicit_reload_makes_a_new_generation_of_the_same_content() {
     assert!(cause.contains("not WebAssembly"), "{cause}");
     assert!(matches!(host.loader.reload("none").await, Err(ReloadError::NotFound { .. })));
     host.put("p.wasm", "x");
-    host.until_told("rejected", 3).await;
+    host.until_told("rejected", 2).await;
     assert!(matches!(host.loader.reload("p").await, Ok(Reload::KeptOld { generation: 2, .. })));
     assert_eq!(host.letter().await, "A");
 }
 
 #[tokio::test]
 async fn many_swaps_under_load_lose_no_event() {
-    let host = Folder::new().with("p.wasm", &Guest::works('A', 20_000)).start().await;
+    let folder = Folder::new().with("p.wasm", &Guest::works('A', 20_000));
+    let host = folder.start_with(|config| config.unload_grace = Duration::from_secs(60)).await;
     let done = Arc::new(AtomicBool::new(false));
     let (bus, stop) = (host.bus.clone(), done.clone());
     let publisher = tokio::spawn(async move {
@@ -206,6 +207,20 @@ async fn many_swaps_under_load_lose_no_event() {
     assert_eq!((counters.dead, counters.dropped, counters.faults), (0, 0, 0));
     assert!(host.told("unloaded").is_empty() && host.told("rejected").is_empty());
     assert_eq!(host.generation("p"), Some(11));
+}
+
+#[tokio::test]
+async fn a_plugin_that_spins_in_init_holds_up_no_other() {
+    let host = Folder::new().with("p.wasm", &Guest::replies('A')).start().await;
+    host.put("spin.toml", "[limits]\nfuel_init = 1000000000000\ndeadline_init_ms = 600000\n");
+    host.put_guest("spin.wasm", &Guest::spins_in_init());
+    host.until("spin is being loaded", || host.loader.plugin("spin").is_some_and(|plugin| plugin.busy)).await;
+    host.put_guest("p.wasm", &Guest::replies('B'));
+    host.until_told("reloaded", 1).await;
+    assert_eq!(host.letter().await, "B");
+    assert_eq!((host.status("spin").state, host.status("spin").busy), (PluginState::Starting, true));
+    // The loader stops all the same.
+    assert_eq!(host.loader.stop().await, 0);
 }
 
 #[tokio::test]

@@ -40,6 +40,11 @@ impl Guest {
         Self { init: "(unreachable)".into(), handle: reply('x') }
     }
 
+    /// Spins in `init` for ever.
+    pub(crate) fn spins_in_init() -> Self {
+        Self { init: "(loop $again (br $again)) (unreachable)".into(), handle: reply('x') }
+    }
+
     /// Refuses in `init`, with its config as the reason.
     pub(crate) fn refuses_its_config() -> Self {
         let init = "(i32.store8 (i32.const 0) (i32.const 1)) (i32.store (i32.const 4) (local.get $config_ptr))
