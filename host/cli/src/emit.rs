@@ -86,11 +86,7 @@ pub(crate) fn data(argument: Option<&OsStr>) -> Result<Vec<u8>, Failure> {
 fn print(answer: &Response, json: bool) -> Outcome {
     match answer {
         Response::Accepted(accepted) if json => output::json(accepted)?,
-        Response::Accepted(accepted) => {
-            if io::stdout().is_terminal() {
-                output::line(&in_words(accepted))?;
-            }
-        }
+        Response::Accepted(accepted) if io::stdout().is_terminal() => output::line(&in_words(accepted))?,
         Response::Settled { accepted, results } => {
             if json {
                 output::json(&serde_json::json!({ "accepted": accepted, "results": results }))?;

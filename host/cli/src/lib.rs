@@ -1,0 +1,77 @@
+//! The command line of plugbus: arguments and printing.
+//!
+//! Two programs share it. `plugbus` ([`client`]) is what people and hooks call: it has no engine and no runtime in it, so
+//! that `plugbus emit` starts in the time of a small program. Where a command needs the engine (`run`, `check`), it becomes
+//! `plugbusd` ([`engine`]), which stands beside it. With the engine linked in, each start would have to relocate a
+//! megabyte of tables first: 2 ms in place of a few tenths.
+
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command as Process, ExitCode};
+
+use clap::{CommandFactory, Parser};
+
+mod args;
+mod check;
+mod dead;
+mod emit;
+mod failure;
+mod output;
+mod place;
+mod plugins;
+mod run;
+mod stats;
+mod tail;
+
+use args::{Cli, Command};
+use failure::{Failure, Outcome};
+
+/// The program with the engine in it.
+const ENGINE: &str = "plugbusd";
+
+/// The program `plugbus`.
+#[must_use]
+pub fn client() -> ExitCode {
+    let cli = Cli::parse();
+    let global = &cli.global;
+    let outcome = match cli.command {
+        Command::Run(_) | Command::Check(_) => become_engine(),
+        Command::Emit(emit) => emit::emit(global, &emit),
+        Command::Tail(tail) => tail::tail(global, &tail),
+        Command::Plugins(plugins) => plugins::plugins(global, plugins),
+        Command::Dead(dead) => dead::dead(global, dead),
+        Command::Stats => stats::stats(global),
+        Command::Ping => stats::ping(global),
+        Command::Completions { shell } => completions(shell),
+    };
+    outcome.unwrap_or_else(Failure::report)
+}
+
+/// The program `plugbusd`: takes the same command line, and carries out what needs the engine.
+#[must_use]
+pub fn engine() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match &cli.command {
+        Command::Run(run) => run::run(&cli.global, run),
+        Command::Check(check) => check::check(&cli.global, check),
+        _ => Err(Failure::usage("plugbusd carries out `run` and `check`; for everything else call `plugbus`")),
+    };
+    outcome.unwrap_or_else(Failure::report)
+}
+
+/// Goes on as `plugbusd`, with the same arguments and the same process. Returns only where that fails.
+fn become_engine() -> Outcome {
+    let beside = env::current_exe().ok().map(|program| program.with_file_name(ENGINE)).filter(|path| path.exists());
+    let program = beside.unwrap_or_else(|| PathBuf::from(ENGINE));
+    let error = Process::new(&program).args(env::args_os().skip(1)).exec();
+    let what = format!("cannot start {}: it belongs beside `plugbus`, or into a folder of $PATH", program.display());
+    Err(Failure::doing(what, &error))
+}
+
+fn completions(shell: clap_complete::Shell) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "plugbus", &mut script);
+    output::bytes(&script)?;
+    Ok(ExitCode::SUCCESS)
+}
