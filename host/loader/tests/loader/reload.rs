@@ -224,6 +224,32 @@ async fn a_plugin_that_spins_in_init_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn a_handler_that_hangs_is_cut_off_after_the_grace_and_its_event_goes_to_the_new_generation() {
+    let folder = Folder::new()
+        .with("p.wasm", &Guest::spins_in_handle())
+        .with_text("p.toml", "[limits]\nfuel_per_event = 1000000000000\ndeadline_ms = 600000\n");
+    let host = folder.start_with(|config| config.drain_grace = Duration::from_millis(50)).await;
+    let (first, second) = (host.ask("hook.first"), host.ask("hook.second"));
+    let swap = async {
+        let counters = || host.status("p").running.unwrap().counters;
+        host.until("one in flight", || counters().in_flight == 1 && counters().waiting == 1).await;
+        host.put_guest("p.wasm", &Guest::replies('B'));
+        host.until_told("reloaded", 1).await;
+    };
+    let (first, second, ()) = tokio::join!(first, second, swap);
+    for settled in [first, second] {
+        assert!(matches!(settled, Settlement::Acked(_)), "{settled:?}");
+    }
+    let counters = host.status("p").running.unwrap().counters;
+    assert_eq!(
+        (counters.acked, counters.attempts, counters.dead),
+        (2, 2, 0),
+        "an attempt that was cut off does not count"
+    );
+    host.until("the job has ended", || !host.status("p").busy).await;
+}
+
+#[tokio::test]
 async fn stop_lets_the_plugins_finish() {
     let host = Folder::new().with("p.wasm", &Guest::works('A', 100_000)).start().await;
     let counters = host.bus.clone();

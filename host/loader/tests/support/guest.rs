@@ -45,6 +45,11 @@ impl Guest {
         Self { init: "(loop $again (br $again)) (unreachable)".into(), handle: reply('x') }
     }
 
+    /// Spins for ever on each event.
+    pub(crate) fn spins_in_handle() -> Self {
+        Self { init: INIT_OK.into(), handle: "(loop $again (br $again)) (unreachable)".into() }
+    }
+
     /// Refuses in `init`, with its config as the reason.
     pub(crate) fn refuses_its_config() -> Self {
         let init = "(i32.store8 (i32.const 0) (i32.const 1)) (i32.store (i32.const 4) (local.get $config_ptr))
