@@ -29,6 +29,7 @@ pub(crate) struct Cli {
 
 /// What every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "For every command")]
 pub(crate) struct Global {
     /// Path of the daemon's socket [default: $XDG_RUNTIME_DIR/plugbus.sock, else <data_dir>/plugbus.sock]
     #[arg(long, global = true, env = "PLUGBUS_SOCKET", value_name = "PATH", value_hint = ValueHint::FilePath, hide_env_values = true)]
@@ -147,6 +148,16 @@ pub(crate) struct Attributes {
     pub(crate) extensions: Vec<(String, String)>,
 }
 
+impl Attributes {
+    /// Whether none is given. An event that comes whole has its own: to ignore one of these in silence would be a lie.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.content_type.is_none()
+            && self.event_source.is_none()
+            && self.subject.is_none()
+            && self.extensions.is_empty()
+    }
+}
+
 fn name_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) => Ok((name.into(), value.into())),
@@ -172,6 +183,11 @@ pub(crate) struct Tail {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  plugbus plugins                       what is loaded, and what was refused and why
+  plugbus plugins inspect relay         filters, grants, limits, counters, last faults
+  plugbus plugins reload relay          fresh instances; exit 1 if the file is refused")]
 pub(crate) struct Plugins {
     #[command(subcommand)]
     pub(crate) action: Option<PluginsAction>,
@@ -233,6 +249,13 @@ pub(crate) struct Check {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  plugbus dead list --plugin relay
+  plugbus dead show 17
+  plugbus dead replay 17 18
+  plugbus dead replay --topic 'build.>'
+  plugbus dead drop --all")]
 pub(crate) struct Dead {
     #[command(subcommand)]
     pub(crate) action: DeadAction,

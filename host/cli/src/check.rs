@@ -33,6 +33,11 @@ pub(crate) fn check(global: &Global, args: &args::Check) -> Outcome {
 
 /// The event that the arguments name or describe.
 fn draft(args: &args::Check) -> Result<Draft, Failure> {
+    if args.event.is_some() && !args.attributes.is_empty() {
+        let message =
+            "--content-type, --source, --subject and --ext go with --topic: the file of --event has the whole event";
+        return Err(Failure::usage(message));
+    }
     let json = match (&args.event, &args.topic) {
         (Some(path), _) => {
             let bytes =

@@ -17,7 +17,7 @@ use plugbus_loader::Loader;
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::config::{Clients, Config, size};
 
@@ -161,7 +161,11 @@ impl Server {
             Ok(connections) => connections,
             Err(error) => return tracing::error!(error = &error as &dyn std::error::Error, "the socket had stopped"),
         };
-        let all = async { while connections.join_next().await.is_some() {} };
+        let all = async {
+            while let Some(ended) = connections.join_next().await {
+                report_panic(ended);
+            }
+        };
         if tokio::time::timeout(grace, all).await.is_err() {
             tracing::debug!(connections = connections.len(), "clients that did not read their last lines are cut off");
         }
@@ -193,7 +197,10 @@ async fn accept(
         let accepted = tokio::select! {
             biased;
             _ = stopping.wait_for(|phase| *phase != Phase::Serving) => break,
-            Some(_) = connections.join_next() => continue,
+            Some(ended) = connections.join_next() => {
+                report_panic(ended);
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -219,6 +226,13 @@ async fn serve(services: Arc<Services>, stream: UnixStream, phase: watch::Receiv
     let (reader, writer) = stream.into_split();
     if let Err(error) = connection::serve(services.clone(), reader, writer, phase).await {
         tracing::debug!(error = &error as &dyn std::error::Error, "a client's connection ended");
+    }
+}
+
+/// A panic ends one connection; it is a bug all the same.
+fn report_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(error = &error as &dyn std::error::Error, "a client's connection panicked; please report this");
     }
 }
 

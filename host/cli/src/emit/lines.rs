@@ -32,6 +32,11 @@ struct Tally {
 
 /// Publishes each line of the standard input.
 pub(super) fn emit(global: &Global, args: &Emit) -> Outcome {
+    if args.topic.is_none() && !args.attributes.is_empty() {
+        let message =
+            "--content-type, --source, --subject and --ext need a TOPIC: without one, each line is a whole event";
+        return Err(Failure::usage(message));
+    }
     let (mut incoming, mut outgoing) = place::connect(global)?.split();
     let wait = std::time::Duration::from_millis(args.wait.unwrap_or_default());
     // The host works through the lines one by one: the last of those in flight may wait for all before it.

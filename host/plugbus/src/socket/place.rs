@@ -240,3 +240,59 @@ fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SocketEr
     let path = path.to_owned();
     move |source| SocketError::Io { what, path, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_private_folder_of_a_start_that_was_killed_is_cleared_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let staging = check_path(&path).unwrap();
+        fs::create_dir(&staging).unwrap();
+        drop(UnixListener::bind(staging.join("s")).unwrap());
+        let (place, _listener) = Place::take(&path).unwrap();
+        assert!(!staging.exists());
+        drop(place);
+        assert!(!path.exists());
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["s.lock"]);
+    }
+
+    #[tokio::test]
+    async fn only_one_takes_a_path_however_many_try() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let runtime = tokio::runtime::Handle::current();
+        let taken: Vec<_> = std::thread::scope(|scope| {
+            let attempts: Vec<_> = (0..16)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let _entered = runtime.enter();
+                        Place::take(&path)
+                    })
+                })
+                .collect();
+            attempts.into_iter().map(|attempt| attempt.join().unwrap()).collect()
+        });
+        assert_eq!(taken.iter().filter(|result| result.is_ok()).count(), 1);
+        for refused in taken.iter().filter_map(|result| result.as_ref().err()) {
+            assert!(matches!(refused, SocketError::Live { .. } | SocketError::Locked { .. }), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_path_is_checked_before_anything_is_made() {
+        for (path, fits) in [
+            (format!("/{}", "x".repeat(106)), true),
+            (format!("/{}", "x".repeat(107)), false),
+            // The temporary name beside a short one is longer than the path itself.
+            (format!("/{}/s", "x".repeat(94)), true),
+            (format!("/{}/s", "x".repeat(95)), false),
+        ] {
+            assert_eq!(check_path(Path::new(&path)).is_ok(), fits, "{}", path.len());
+        }
+        assert!(matches!(check_path(Path::new("/")), Err(SocketError::NoFileName { .. })));
+    }
+}
