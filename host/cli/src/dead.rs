@@ -58,9 +58,10 @@ fn show(global: &Global, id: u64) -> Outcome {
         return Err(place::unexpected(global));
     };
     if global.json {
-        output::json(&letter)?;
+        output::line(letter.get())?;
         return Ok(ExitCode::SUCCESS);
     }
+    let letter: Value = serde_json::from_str(letter.get())?;
     let text = |name: &str| output::cell(letter.get(name).unwrap_or(&Value::Null));
     let time = letter.get("time_ns").and_then(Value::as_u64).map(output::time).unwrap_or_default();
     let event = letter.get("event").unwrap_or(&Value::Null);

@@ -99,6 +99,24 @@ fn lines_are_published_in_order_and_a_bad_one_is_named() {
 }
 
 #[test]
+fn data_over_a_bound_is_refused_with_the_bound() {
+    let place = Place::new();
+    let daemon = place.daemon();
+    let event = place.run_with(&["emit", "a"], &"x".repeat((1 << 20) + 1));
+    assert_eq!(event.code(), Some(1));
+    assert!(event.stderr.contains("data has 1048577 bytes; at most 1048576 are allowed"), "{}", event.stderr);
+    // So long that the daemon stops reading before the client stops writing.
+    for args in [&["emit", "a"][..], &["emit", "--lines", "a"]] {
+        let line = place.run_with(args, &"x".repeat(16 << 20));
+        assert_eq!(line.code(), Some(1));
+        assert!(line.stderr.contains("the most that is allowed here"), "{}", line.stderr);
+    }
+    let fits = "\u{1}".repeat(1 << 20);
+    assert!(place.run_with(&["emit", "a"], &fits).status.success(), "escapes do not make it too long");
+    daemon.stop();
+}
+
+#[test]
 fn a_stream_that_goes_on_is_published_line_by_line() {
     use std::io::Write;
     let place = Place::new();

@@ -135,8 +135,11 @@ impl Client {
     pub fn call(&mut self, request: &Request) -> Result<Response, ClientError> {
         self.incoming.set_patience(Some(patience_for(request)))?;
         self.outgoing.push(request)?;
-        self.outgoing.flush()?;
-        self.incoming.receive()
+        match self.outgoing.flush() {
+            Ok(()) => self.incoming.receive(),
+            // The daemon closed before it had read everything. Its last line says why, if it left one.
+            Err(broken) => Err(self.incoming.receive().err().filter(has_reason).unwrap_or(broken)),
+        }
     }
 
     /// The two halves, for a stream of requests in one thread and of answers in another.
@@ -156,6 +159,11 @@ impl Client {
     pub fn unexpected(&self) -> ClientError {
         ClientError::Unexpected { path: self.incoming.path.clone() }
     }
+}
+
+/// Whether the error is the daemon's own word.
+fn has_reason(error: &ClientError) -> bool {
+    matches!(error, ClientError::Refused(_) | ClientError::Closed { reason: Some(_), .. })
 }
 
 /// How long to wait for the answer to a request. Pure.

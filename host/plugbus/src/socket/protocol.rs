@@ -231,7 +231,7 @@ pub enum Response {
         dead_letters: Vec<serde_json::Value>,
     },
     /// One dead letter.
-    DeadLetter(serde_json::Value),
+    DeadLetter(Box<RawValue>),
     /// What became of each dead letter that was to be replayed or dropped.
     DeadDone {
         /// Ids that were.

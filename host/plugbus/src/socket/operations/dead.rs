@@ -1,11 +1,13 @@
 //! Dead letters: list, show, replay, drop.
 
-use plugbus_bus::{DeadFilter, DeadLetter, Filter, Name};
+use plugbus_bus::{AttemptRecord, DeadFilter, DeadLetter, Filter, Name};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use super::super::protocol::{DeadFailed, ErrorCode, ErrorLine, Response, Select};
 use super::super::{Services, event};
-use super::{Result, failed, to_value};
+use super::{Result, failed};
 use crate::report::chain;
 
 pub(super) fn list(services: &Services, select: &Select) -> Result<Response> {
@@ -18,15 +20,20 @@ pub(super) fn list(services: &Services, select: &Select) -> Result<Response> {
 }
 
 pub(super) fn show(services: &Services, id: u64) -> Result<Response> {
-    let letter =
-        services.bus.dead_letters().get(id).ok_or_else(|| ErrorLine::new(ErrorCode::NotFound, no_letter(id)))?;
+    let letter = services.bus.dead_letters().get(id);
+    let letter = letter.ok_or_else(|| ErrorLine::new(ErrorCode::NotFound, no_letter(id)))?;
     let event = event::to_json(&letter.event).map_err(|error| failed(&error))?;
-    let mut value = letter_in_short(&letter);
-    if let Value::Object(fields) = &mut value {
-        fields.insert("event".into(), serde_json::from_str(event.get()).map_err(|error| failed(&error))?);
-        fields.insert("attempts".into(), to_value(&letter.attempts)?);
-    }
-    Ok(Response::DeadLetter(value))
+    let whole = Whole { short: letter_in_short(&letter), event, attempts: &letter.attempts };
+    Ok(Response::DeadLetter(to_raw_value(&whole).map_err(|error| failed(&error))?))
+}
+
+/// A dead letter in full. The event's data stays as it is, byte for byte.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    short: Value,
+    event: Box<RawValue>,
+    attempts: &'a [AttemptRecord],
 }
 
 /// What a list says of a dead letter.
