@@ -1,11 +1,11 @@
 //! The local socket: how programs on the same machine publish, watch and administer a running host.
 //!
-//! [`protocol`] is what goes over it, [`client`] is a client without a runtime. [`Server`] accepts connections, each a task
-//! of its own.
+//! [`protocol`] is what goes over it, [`client`] is a client without a runtime. A host with a socket
+//! ([`HostBuilder::socket`](crate::HostBuilder::socket)) accepts connections, each a task of its own.
 //!
 //! What bounds it: the number of connections (one over is told so and closed), one request in hand for each, the length of
 //! a line, the times for reading, writing and silence, and the queue of each watcher; all in
-//! [`Clients`](crate::config::Clients), all counted in [`SocketStats`]. Clients wait for the bus where a subscription's
+//! [`Clients`], all counted in [`SocketStats`]. Clients wait for the bus where a subscription's
 //! policy lets publishers wait; the bus never waits for a client.
 
 use std::path::{Path, PathBuf};

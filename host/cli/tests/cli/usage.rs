@@ -137,3 +137,17 @@ fn completions_are_made_for_every_shell() {
     }
     assert_eq!(place.run(&["completions", "tcsh"]).code(), Some(2));
 }
+
+#[test]
+fn without_the_engine_beside_it_the_client_says_what_is_missing() {
+    let place = Place::new();
+    let alone = place.path().join("plugbus");
+    std::fs::copy(env!("CARGO_BIN_EXE_plugbus"), &alone).unwrap();
+    let output = std::process::Command::new(&alone).arg("run").env_clear().env("PATH", place.path()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr.starts_with("plugbus: cannot start plugbusd: it belongs beside `plugbus`, or into a folder of $PATH"),
+        "{stderr}"
+    );
+}

@@ -36,9 +36,12 @@ pub(super) enum Line {
 pub(super) struct Lines<R> {
     reader: R,
     buffer: Vec<u8>,
+    /// Where the line begins that is handed out or looked for. What is before it is done with; it is moved out of the way
+    /// only when more is read, so that many lines in one read are not moved again and again.
+    start: usize,
     /// Bytes of the line handed out last, with its newline; they go at the next call.
     taken: usize,
-    /// Bytes that are known to hold no newline.
+    /// Bytes from `start` on that are known to hold no newline.
     scanned: usize,
     bytes_max: usize,
     line_timeout: Duration,
@@ -47,17 +50,17 @@ pub(super) struct Lines<R> {
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub(super) fn new(reader: R, bytes_max: usize, line_timeout: Duration, idle_timeout: Duration) -> Self {
-        Self { reader, buffer: Vec::new(), taken: 0, scanned: 0, bytes_max, line_timeout, idle_timeout }
+        Self { reader, buffer: Vec::new(), start: 0, taken: 0, scanned: 0, bytes_max, line_timeout, idle_timeout }
     }
 
     /// The line that [`Self::next`] completed.
     pub(super) fn current(&self) -> &[u8] {
-        self.buffer.get(..self.taken.saturating_sub(1)).unwrap_or_default()
+        self.waiting().get(..self.taken.saturating_sub(1)).unwrap_or_default()
     }
 
     /// Whether a whole line waits in the buffer, so that answering can be put off until it is done as well.
     pub(super) fn has_another(&self) -> bool {
-        self.buffer.get(self.taken..).is_some_and(|rest| rest.contains(&b'\n'))
+        self.waiting().get(self.taken..).is_some_and(|rest| rest.contains(&b'\n'))
     }
 
     /// Reads up to the end of the next line.
@@ -68,12 +71,13 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     /// What the socket says.
     pub(super) async fn next(&mut self) -> std::io::Result<Line> {
         self.forget_taken();
-        let mut deadline = Instant::now() + if self.buffer.is_empty() { self.idle_timeout } else { self.line_timeout };
+        let mut deadline =
+            Instant::now() + if self.waiting().is_empty() { self.idle_timeout } else { self.line_timeout };
         loop {
             if let Some(found) = self.find_line() {
                 return Ok(found);
             }
-            self.buffer.reserve(READ_BYTES);
+            self.make_room();
             let was_empty = self.buffer.is_empty();
             let Ok(read) = timeout_at(deadline, self.reader.read_buf(&mut self.buffer)).await else {
                 return Ok(if was_empty { Line::Idle } else { Line::Stalled });
@@ -90,33 +94,47 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     /// Resolves when the peer sends anything more or closes. For a connection that should stay silent.
     pub(super) async fn disturbed(&mut self) -> Disturbance {
         self.forget_taken();
-        if !self.buffer.is_empty() {
+        if !self.waiting().is_empty() {
             return Disturbance::Bytes;
         }
+        self.make_room();
         match self.reader.read_buf(&mut self.buffer).await {
             Ok(0) | Err(_) => Disturbance::Closed,
             Ok(_) => Disturbance::Bytes,
         }
     }
 
+    /// What has been read and not handed out, and the line that is handed out now.
+    fn waiting(&self) -> &[u8] {
+        self.buffer.get(self.start..).unwrap_or_default()
+    }
+
     fn forget_taken(&mut self) {
-        self.buffer.drain(..self.taken.min(self.buffer.len()));
+        self.start += self.taken;
         self.taken = 0;
         self.scanned = 0;
+    }
+
+    /// Makes room for one more read; called only when no whole line waits.
+    fn make_room(&mut self) {
+        self.buffer.drain(..self.start.min(self.buffer.len()));
+        self.start = 0;
         if self.buffer.is_empty() && self.buffer.capacity() > KEEP_BYTES {
             self.buffer = Vec::new();
         }
+        self.buffer.reserve(READ_BYTES);
     }
 
     fn find_line(&mut self) -> Option<Line> {
-        let fresh = self.buffer.get(self.scanned..).unwrap_or_default();
-        match fresh.iter().position(|byte| *byte == b'\n') {
+        let waiting = self.waiting();
+        let found = waiting.get(self.scanned..).and_then(|fresh| fresh.iter().position(|byte| *byte == b'\n'));
+        match found {
             Some(at) if self.scanned + at <= self.bytes_max => {
                 self.taken = self.scanned + at + 1;
                 Some(Line::Complete)
             }
-            None if self.buffer.len() <= self.bytes_max => {
-                self.scanned = self.buffer.len();
+            None if waiting.len() <= self.bytes_max => {
+                self.scanned = waiting.len();
                 None
             }
             _ => Some(Line::TooLong),
@@ -190,6 +208,23 @@ mod tests {
         assert!(lines.buffer.capacity() > KEEP_BYTES);
         assert_eq!(lines.next().await.unwrap(), Line::End);
         assert!(lines.buffer.capacity() <= KEEP_BYTES);
+    }
+
+    #[tokio::test]
+    async fn lines_are_the_same_however_they_are_cut() {
+        let text = b"a\nbb\n\nccc\n1234567\n12345678\nx\n".repeat(50);
+        let whole: Vec<Vec<u8>> = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        for piece in [1, 2, 3, 7, 64, text.len()] {
+            let pieces: Vec<&'static [u8]> = text.chunks(piece).map(|piece| &*piece.to_vec().leak()).collect();
+            let mut lines = lines(tokio_test_reader(&pieces));
+            for (position, expected) in whole.iter().take(whole.len() - 1).enumerate() {
+                assert_eq!(lines.next().await.unwrap(), Line::Complete);
+                assert_eq!(lines.current(), expected);
+                let last = position + 2 == whole.len();
+                assert!(!(last && lines.has_another()));
+            }
+            assert_eq!(lines.next().await.unwrap(), Line::End);
+        }
     }
 
     /// A reader that hands out the given pieces one read at a time.
