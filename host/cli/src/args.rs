@@ -27,6 +27,19 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+const EMIT_ABOUT: &str = "Publish an event, or a stream of them, and wait until the daemon has taken it";
+
+/// `plugbus emit …` by itself. Hooks call it all day; to build the arguments of every other command as well would triple
+/// the time spent on the command line (0.2 ms in place of 0.08).
+#[derive(Debug, Parser)]
+#[command(name = "plugbus emit", bin_name = "plugbus emit", max_term_width = 110, about = EMIT_ABOUT)]
+pub(crate) struct EmitAlone {
+    #[command(flatten)]
+    pub(crate) emit: Emit,
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
 /// What every command takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "For every command")]
@@ -46,7 +59,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run a daemon: a bus, a folder of plugins and a local socket
     Run(Run),
-    /// Publish an event, or a stream of them, and wait until the daemon has taken it
+    #[command(about = EMIT_ABOUT)]
     Emit(Box<Emit>),
     /// Show events as they are published
     Tail(Tail),
@@ -96,7 +109,7 @@ DATA that is JSON is sent as application/json, other text as text/plain, other b
 
 With --lines, each line of the standard input is one event: the data, if TOPIC is given, else a CloudEvents 1.0 event in its
 JSON format (`type` is the topic; specversion, id, source and time may be absent). Lines are published in order; one that is
-refused is reported with its number, and the others go on.
+refused is reported with its number, and the others go on. With --wait, a line is published when the one before it is settled.
 
 Examples:
   plugbus emit build.done '{\"ok\":true}' --subject main
@@ -169,6 +182,8 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
 #[command(after_help = "\
 A filter is a topic in which `*` stands for one token and a final `>` for one or more. Quote it, for the shell. The daemon's
 own events, such as plugbus.plugin.rejected, are shown only by a filter that names them: 'plugbus.>'.
+
+A watcher never slows the daemon: one that reads too slowly misses events and is told how many ({\"missed\":12} with --json).
 
 Examples:
   plugbus tail

@@ -24,7 +24,7 @@ mod run;
 mod stats;
 mod tail;
 
-use args::{Cli, Command};
+use args::{Cli, Command, EmitAlone};
 use failure::{Failure, Outcome};
 
 /// The program with the engine in it.
@@ -33,6 +33,10 @@ const ENGINE: &str = "plugbusd";
 /// The program `plugbus`.
 #[must_use]
 pub fn client() -> ExitCode {
+    if env::args_os().nth(1).is_some_and(|command| command == "emit") {
+        let EmitAlone { emit, global } = EmitAlone::parse_from(env::args_os().skip(1));
+        return emit::emit(&global, &emit).unwrap_or_else(Failure::report);
+    }
     let cli = Cli::parse();
     let global = &cli.global;
     let outcome = match cli.command {

@@ -210,8 +210,11 @@ async fn accept(
                 connections.spawn(serve(services.clone(), stream, phase.clone()));
             }
             Err(error) => {
-                count(&services.counters.accept_failed);
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept a connection");
+                let failed = count(&services.counters.accept_failed);
+                // At 1, 2, 4, 8 …: no descriptors left is a state, not an event.
+                if failed.is_power_of_two() {
+                    tracing::warn!(failed, error = &error as &dyn std::error::Error, "cannot accept a connection");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -43,6 +43,16 @@ fn every_command_has_help_with_a_word_on_each_argument() {
 }
 
 #[test]
+fn emit_by_itself_takes_what_emit_among_the_others_takes() {
+    let place = Place::new();
+    assert_eq!(place.ok(&["emit", "--help"]), place.ok(&["help", "emit"]));
+    for args in [&["emit"][..], &["emit", "a", "--lines", "b"], &["emit", "a", "--fly"], &["emit", "a", "--ext", "x"]] {
+        let (alone, among) = (place.run(args), place.run(&[&["--json"], args].concat()));
+        assert_eq!((alone.code(), &alone.stderr), (among.code(), &among.stderr), "{args:?}");
+    }
+}
+
+#[test]
 fn a_wrong_setting_is_named_with_its_place() {
     let place = Place::new();
     std::fs::write(place.path().join("plugbus.toml"), "\nplugin_dir = \"x\"\n").unwrap();

@@ -75,9 +75,9 @@ impl Counters {
     }
 }
 
-/// Adds one.
-pub(super) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Relaxed);
+/// Adds one, and says how many there are now.
+pub(super) fn count(counter: &AtomicU64) -> u64 {
+    counter.fetch_add(1, Relaxed) + 1
 }
 
 /// Counts something that is there as long as this lives.

@@ -1,13 +1,13 @@
 //! What each request does. No sockets here: a request in, a response out.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use plugbus_bus::{Filter, Name, PublishError, Receipt, RequestError, Settlement, Subscription};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::counters::count;
 use super::protocol::{
     Accepted, ErrorCode, ErrorLine, PROTOCOL, Request, Response, Settled, SettledAs, WAIT_MS_DEFAULT, WAIT_MS_MAX,
 };
@@ -57,13 +57,12 @@ pub(super) fn watch(
         Filter::parse(text).map_err(|error| ErrorLine::new(ErrorCode::BadRequest, format!("filter {error}")))
     });
     let filters = filters.collect::<Result<Vec<Filter>, ErrorLine>>()?;
-    let number = services.counters.watches.fetch_add(1, Relaxed) + 1;
+    let number = count(&services.counters.watches);
     let (counting, watch) = (services.clone(), watch.clone());
     let subscribe = services.bus.subscribe(filters).name(format!("{WATCHER_PREFIX}{number}")).priority(i32::MAX);
     let subscribed = subscribe.inline(move |delivery| {
         let counters = &counting.counters;
-        let counter = if watch.offer(&delivery.event) { &counters.watched } else { &counters.missed };
-        counter.fetch_add(1, Relaxed);
+        count(if watch.offer(&delivery.event) { &counters.watched } else { &counters.missed });
     });
     subscribed.map_err(|error| {
         let code = if services.bus.is_open() { ErrorCode::Failed } else { ErrorCode::Stopping };

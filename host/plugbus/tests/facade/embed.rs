@@ -57,6 +57,20 @@ async fn a_folder_that_cannot_be_made_is_named_with_its_key() {
 }
 
 #[tokio::test]
+async fn a_start_that_fails_late_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let builder = || Host::builder().plugins_dir(folder.path().join("p")).data_dir(folder.path().join("d"));
+    let failed = builder().sandbox(|config| config.tick = Duration::ZERO).start().await.unwrap_err();
+    assert!(matches!(failed, HostError::Sandbox(_)), "{failed}");
+    let failed = builder().loader(|config| config.rescan = Duration::ZERO).start().await.unwrap_err();
+    assert!(matches!(failed, HostError::Loader { .. }), "{failed}");
+    assert!(!folder.path().join("d/plugbus.sock").exists());
+    let host = builder().start().await.unwrap();
+    assert!(host.loader().is_some_and(|loader| loader.plugins().is_empty()));
+    host.shutdown(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
 async fn dropped_without_shutdown_a_host_leaves_no_socket_behind() {
     let folder = tempfile::tempdir().unwrap();
     let start = || Host::builder().plugins_dir(folder.path().join("p")).data_dir(folder.path().join("d")).start();
