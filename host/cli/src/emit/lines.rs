@@ -66,12 +66,19 @@ fn send(args: &Emit, outgoing: &mut Outgoing, sent: &SyncSender<u64>) -> Result<
     let mut line = Vec::new();
     let (mut number, mut unreadable) = (0, 0);
     loop {
-        line.clear();
-        let read = (&mut input).take(INPUT_BYTES_MAX).read_until(b'\n', &mut line);
-        if read.map_err(|error| Failure::doing("cannot read the standard input", &error))? == 0 {
-            break;
+        // Before the next line may have to be waited for.
+        if outgoing.pending_bytes() >= BATCH_BYTES || !input.buffer().contains(&b'\n') {
+            outgoing.flush()?;
         }
-        number += 1;
+        line.clear();
+        match (&mut input).take(INPUT_BYTES_MAX).read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(_) => number += 1,
+            Err(error) => {
+                outgoing.flush()?;
+                return Err(Failure::doing("cannot read the standard input", &error));
+            }
+        }
         let text = line.trim_ascii();
         if text.is_empty() {
             continue;
@@ -87,10 +94,6 @@ fn send(args: &Emit, outgoing: &mut Outgoing, sent: &SyncSender<u64>) -> Result<
                 unreadable += 1;
                 say(&format!("line {number}: {problem}"));
             }
-        }
-        let another = input.buffer().contains(&b'\n');
-        if !another || outgoing.pending_bytes() >= BATCH_BYTES {
-            outgoing.flush()?;
         }
     }
     outgoing.flush()?;

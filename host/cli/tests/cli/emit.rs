@@ -124,7 +124,8 @@ fn a_stream_that_goes_on_is_published_line_by_line() {
     let mut emit = place.spawn(&["emit", "--lines", "a"]);
     let mut input = emit.stdin.take().unwrap();
     for n in 1..=3 {
-        writeln!(input, "{n}").unwrap();
+        // In one piece with an empty line, which is no event and must not hold up the one before it.
+        input.write_all(format!("{n}\n\n").as_bytes()).unwrap();
         // Not held back until the stream ends.
         wait("the line is published", || (place.json(&["stats"])["bus"]["accepted"] == n).then_some(()));
     }

@@ -242,6 +242,9 @@ impl Outgoing {
     /// # Errors
     /// [`ClientError::Broken`] or [`ClientError::TimedOut`].
     pub fn flush(&mut self) -> Result<(), ClientError> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
         let sent = self.stream.write_all(&self.buffer);
         self.buffer.clear();
         sent.map_err(|source| failed(&self.path, Some(PATIENCE), source))
