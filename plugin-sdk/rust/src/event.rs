@@ -117,6 +117,15 @@ impl Payload {
         }
     }
 
+    /// The data as bytes, without a copy.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self.body {
+            Body::Text(text) => text.into_bytes(),
+            Body::Bytes(bytes) => bytes,
+        }
+    }
+
     /// The data as text, with what is not UTF-8 replaced by U+FFFD.
     #[must_use]
     pub fn to_text(&self) -> Cow<'_, str> {

@@ -10,8 +10,8 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 /// Why an event was not handled, and whether it should come again.
 ///
 /// Any `std::error::Error` becomes a failure through `?`, with the whole chain of its causes in the reason:
-/// [`std::io::Error`] and an HTTP request that got no answer are retried, everything else is rejected. For this to work
-/// a failure is not itself a `std::error::Error`.
+/// a [`std::io::Error`] and an HTTP request that got no answer are retried, and what they are the cause of; everything else
+/// is rejected. For this to work a failure is not itself a `std::error::Error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// Deliver again later; after the last attempt of the policy (5 by default) the event becomes a dead letter.
@@ -74,13 +74,15 @@ impl<E: Error + 'static> From<E> for Failure {
 /// Not generic, so that it is compiled into a plugin once.
 fn from_error(error: &(dyn Error + 'static)) -> Failure {
     let mut reason = error.to_string();
+    let mut transient = is_transient(error);
     let mut source = error.source();
     while let Some(cause) = source {
         reason.push_str(": ");
         reason.push_str(&cause.to_string());
+        transient |= is_transient(cause);
         source = cause.source();
     }
-    if is_transient(error) { Failure::retry(reason) } else { Failure::Reject(reason) }
+    if transient { Failure::retry(reason) } else { Failure::Reject(reason) }
 }
 
 /// Whether the surroundings failed, not the event: then another attempt may fare better.
@@ -117,7 +119,12 @@ mod tests {
         #[error("cannot read rule 3")]
         struct Outer(#[source] std::num::ParseIntError);
         let error = Outer("x".parse::<u32>().unwrap_err());
-        assert_eq!(Failure::from(error).reason(), "cannot read rule 3: invalid digit found in string");
+        assert_eq!(Failure::from(error), Failure::reject("cannot read rule 3: invalid digit found in string"));
+
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot write")]
+        struct Write(#[source] std::io::Error);
+        assert_eq!(Failure::from(Write(std::io::Error::other("disk full"))), Failure::retry("cannot write: disk full"));
     }
 
     #[test]
