@@ -15,7 +15,8 @@
 //! ```
 //!
 //! Bounds: a request has a time-out (4 s by default, for the whole exchange), and of a response's body at most
-//! [`Request::response_bytes_max`] bytes are read (64 KiB by default); what is longer is cut, and says so.
+//! [`Request::response_bytes_max`] bytes are read (64 KiB by default); what is longer is cut, and says so. A status that
+//! has come counts even if the body after it does not: see [`Response::body_is_cut`].
 
 use std::time::Duration;
 
@@ -62,7 +63,7 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The body, at most as much of it as the request wanted.
     pub body: Vec<u8>,
-    /// Whether the body was longer than that.
+    /// Whether the body is not whole: it is longer than that, or it broke off or the time was up while it was read.
     pub body_is_cut: bool,
 }
 
@@ -76,7 +77,7 @@ pub enum HttpError {
     /// The host does not let the plugin reach this address. Through `?` it rejects the event.
     #[error("http request denied: {0}; grant the origin in the manifest: [grants] http = [\"https://host\"]")]
     Denied(String),
-    /// The exchange took longer than [`Request::timeout`]. Through `?` the event is retried.
+    /// No answer within [`Request::timeout`]. Through `?` the event is retried.
     #[error("http request timed out after {} ms", .0.as_millis())]
     TimedOut(Duration),
     /// No connection, or one that broke. Through `?` the event is retried.

@@ -47,7 +47,7 @@
 //!
 //! # Features
 //!
-//! * `http`: the [`http`](crate::http) client over `wasi:http`.
+//! * `http`: the module `http`, a client over `wasi:http`.
 
 mod cloudevent;
 mod event;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wasip2::clocks::monotonic_clock;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, Fields, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme,
+    ErrorCode, Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme, http_error_code,
 };
 use wasip2::io::poll::{Pollable, poll};
 use wasip2::io::streams::StreamError;
@@ -22,15 +22,19 @@ pub(super) fn send(request: &Request, url: &Url<'_>) -> Result<Response, HttpErr
     let body = outgoing.body().map_err(|()| broken("the request has no body"))?;
     let options = deadline.options()?;
     let answer = outgoing_handler::handle(outgoing, Some(options)).map_err(|code| deadline.error(&code))?;
-    // The body is written after `handle`: a host may read it only once it has a connection.
-    write_body(body, &request.body, &deadline)?;
+    // The body is written after `handle`: a host may read it only once it has a connection. Where it does not take all of
+    // it, the answer says why: a refusal by the host, or a server that had read enough.
+    let written = write_body(body, &request.body, &deadline);
+    if let Err(error @ HttpError::TimedOut(_)) = written {
+        return Err(error);
+    }
     deadline.wait(&answer.subscribe())?;
     let incoming = answer
         .get()
         .ok_or_else(|| broken("the answer is not there"))?
         .map_err(|()| broken("the answer was taken twice"))?
         .map_err(|code| deadline.error(&code))?;
-    read_response(&incoming, request.response_bytes_max, &deadline)
+    Ok(read_response(&incoming, request.response_bytes_max, &deadline))
 }
 
 fn outgoing_request(request: &Request, url: &Url<'_>) -> Result<OutgoingRequest, HttpError> {
@@ -78,51 +82,46 @@ fn write_body(body: OutgoingBody, data: &[u8], deadline: &Deadline) -> Result<()
         let mut rest = chunk;
         while !rest.is_empty() {
             deadline.wait(&stream.subscribe())?;
-            let room = stream.check_write().map_err(|error| stream_error(&error))?;
+            let room = stream.check_write().map_err(|error| deadline.stream_error(&error))?;
             let (now, later) = rest.split_at(rest.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
-            stream.write(now).map_err(|error| stream_error(&error))?;
+            stream.write(now).map_err(|error| deadline.stream_error(&error))?;
             rest = later;
         }
     }
-    stream.flush().map_err(|error| stream_error(&error))?;
+    stream.flush().map_err(|error| deadline.stream_error(&error))?;
     deadline.wait(&stream.subscribe())?;
     drop(stream);
     OutgoingBody::finish(body, None).map_err(|code| deadline.error(&code))
 }
 
-fn read_response(incoming: &IncomingResponse, bytes_max: usize, deadline: &Deadline) -> Result<Response, HttpError> {
+fn read_response(incoming: &IncomingResponse, bytes_max: usize, deadline: &Deadline) -> Response {
     let headers = incoming
         .headers()
         .entries()
         .into_iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), String::from_utf8_lossy(&value).into_owned()))
         .collect();
-    let mut response = Response { status: incoming.status(), headers, body: Vec::new(), body_is_cut: false };
-    let body = incoming.consume().map_err(|()| broken("the response's body was taken twice"))?;
-    read_body(&body, bytes_max, deadline, &mut response)?;
-    Ok(response)
+    let mut body = Vec::new();
+    let is_whole = read_body(incoming, bytes_max, deadline, &mut body);
+    Response { status: incoming.status(), headers, body, body_is_cut: !is_whole }
 }
 
-/// Reads one byte more than is wanted, to know whether there is more.
-fn read_body(
-    body: &IncomingBody,
-    bytes_max: usize,
-    deadline: &Deadline,
-    response: &mut Response,
-) -> Result<(), HttpError> {
-    let stream = body.stream().map_err(|()| broken("the response's body was taken twice"))?;
+/// Reads as much as is wanted, and says whether that is all. One byte more is asked for, to know whether there is more.
+fn read_body(incoming: &IncomingResponse, bytes_max: usize, deadline: &Deadline, data: &mut Vec<u8>) -> bool {
+    let Ok(body) = incoming.consume() else { return false };
+    let Ok(stream) = body.stream() else { return false };
     loop {
-        deadline.wait(&stream.subscribe())?;
-        let wanted = bytes_max.saturating_sub(response.body.len()).saturating_add(1);
-        match stream.read(u64::try_from(wanted).unwrap_or(u64::MAX)) {
-            Ok(chunk) => response.body.extend_from_slice(&chunk),
-            Err(StreamError::Closed) => return Ok(()),
-            Err(error) => return Err(stream_error(&error)),
+        if deadline.wait(&stream.subscribe()).is_err() {
+            return false;
         }
-        if response.body.len() > bytes_max {
-            response.body.truncate(bytes_max);
-            response.body_is_cut = true;
-            return Ok(());
+        let wanted = bytes_max.saturating_sub(data.len()).saturating_add(1);
+        match stream.read(u64::try_from(wanted).unwrap_or(u64::MAX)) {
+            Ok(chunk) => data.extend_from_slice(&chunk),
+            Err(error) => return matches!(error, StreamError::Closed),
+        }
+        if data.len() > bytes_max {
+            data.truncate(bytes_max);
+            return false;
         }
     }
 }
@@ -172,6 +171,17 @@ impl Deadline {
             _ => HttpError::Connection(describe(code)),
         }
     }
+
+    fn stream_error(&self, error: &StreamError) -> HttpError {
+        let StreamError::LastOperationFailed(error) = error else {
+            return broken("the connection was closed early");
+        };
+        if let Some(code) = http_error_code(error) {
+            return self.error(&code);
+        }
+        // A host may put a whole report there; its first line is for people.
+        broken(error.to_debug_string().lines().next().unwrap_or("the stream broke"))
+    }
 }
 
 /// The code's name, with what the host says about it.
@@ -179,14 +189,8 @@ fn describe(code: &ErrorCode) -> String {
     match code {
         ErrorCode::InternalError(Some(text)) => text.clone(),
         ErrorCode::ConnectionRefused => "connection refused".to_owned(),
+        ErrorCode::HttpRequestDenied => "the host does not let the plugin reach this address".to_owned(),
         other => format!("{other:?}").trim_start_matches("ErrorCode::").to_owned(),
-    }
-}
-
-fn stream_error(error: &StreamError) -> HttpError {
-    match error {
-        StreamError::Closed => broken("the connection was closed early"),
-        StreamError::LastOperationFailed(error) => HttpError::Connection(error.to_debug_string()),
     }
 }
 
