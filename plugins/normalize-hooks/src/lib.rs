@@ -1,7 +1,7 @@
 //! Turns the JSON of Claude Code's hooks into events of one schema.
 //!
 //! In: what a hook gets on stdin, published as it is on `hook.raw`. Out: one event on `hook.<type>`, or `hook.<type>.<tool>`
-//! for a hook about a tool, whose data is a [`schema::Normalized`]. See the README for the rules.
+//! for a hook about a tool, whose data is a `schema::Normalized`. See the README for the rules.
 
 mod hook;
 mod schema;
