@@ -40,3 +40,6 @@ pub use template::{StartError, Template};
 
 /// Most filters that `init` may register.
 pub const FILTERS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ pub(super) struct Guarded {
     between_bytes: Duration,
     timer: Pin<Box<Sleep>>,
     end: Pin<Box<dyn Future<Output = ()> + Send>>,
+    over: bool,
 }
 
 impl Guarded {
@@ -25,7 +26,7 @@ impl Guarded {
             // The sender never sends: the only change is its end.
             let _ended = end.changed().await;
         });
-        Self { body, between_bytes, timer: Box::pin(tokio::time::sleep(between_bytes)), end }
+        Self { body, between_bytes, timer: Box::pin(tokio::time::sleep(between_bytes)), end, over: false }
     }
 }
 
@@ -35,7 +36,8 @@ impl Body for Guarded {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
-        if this.end.as_mut().poll(context).is_ready() {
+        this.over = this.over || this.end.as_mut().poll(context).is_ready();
+        if this.over {
             return Poll::Ready(Some(Err(Error::ConnectionTerminated)));
         }
         if let Poll::Ready(frame) = std::pin::pin!(this.body.frame()).poll(context) {

@@ -1,0 +1,178 @@
+//! What is loaded and what is refused, and with which words.
+
+use super::guest::{CONFIG, HTTP, Wasi};
+use super::*;
+use crate::{CompileError, DirGrant, DirMode, LinkError, StartError};
+
+async fn refused(bytes: impl Into<Bytes>) -> CompileError {
+    sandbox().compile(bytes.into()).await.map(drop).unwrap_err()
+}
+
+#[tokio::test]
+async fn what_is_not_a_component_is_refused() {
+    assert_eq!(refused("").await, CompileError::Empty);
+    assert_eq!(refused(wat::parse_str("(module)").unwrap()).await, CompileError::CoreModule);
+    assert!(matches!(refused("(component)").await, CompileError::NotWasm { .. }));
+    assert!(matches!(refused(vec![0; 1 << 20]).await, CompileError::NotWasm { .. }));
+    assert!(matches!(refused(vec![0; 200 << 20]).await, CompileError::TooLarge { bytes, .. } if bytes == 200 << 20));
+    let mut damaged = Guest::default().binary().to_vec();
+    damaged.truncate(damaged.len() / 2);
+    assert!(matches!(refused(damaged).await, CompileError::Invalid(_)));
+}
+
+#[tokio::test]
+async fn precompiled_code_is_never_loaded() {
+    let sandbox = sandbox();
+    let code = sandbox.engine().precompile_component(&Guest::default().binary()).unwrap();
+    let error = sandbox.compile(code.into()).await.map(drop).unwrap_err();
+    assert!(error.to_string().contains("never loads machine code"), "{error}");
+}
+
+#[tokio::test]
+async fn a_foreign_world_is_named() {
+    let nothing = refused(wat::parse_str("(component)").unwrap()).await.to_string();
+    assert!(nothing.contains("exports nothing") && nothing.contains(crate::SUBSCRIBER), "{nothing}");
+    let newer = Guest { export: "plugbus:plugin/subscriber@0.2.0".into(), ..Guest::default() };
+    let newer = refused(newer.binary()).await.to_string();
+    assert!(newer.contains("`plugbus:plugin/subscriber@0.2.0`") && newer.contains("speaks 0.1"), "{newer}");
+    let keyvalue = Wasi {
+        component: r#"(import "wasi:keyvalue/store@0.2.0-draft" (instance))
+            (core module $nothing (func (export "f"))) (core instance $n (instantiate $nothing))
+            (alias core export $n "f" (core func $kv))"#,
+        name: "kv",
+        ty: "",
+    };
+    let unknown = refused(Guest::default().wasi(&[keyvalue]).binary()).await.to_string();
+    assert!(unknown.contains("`wasi:keyvalue/store@0.2.0-draft`"), "{unknown}");
+}
+
+#[tokio::test]
+async fn a_patch_release_of_the_contract_is_taken() {
+    let guest = Guest { export: "plugbus:plugin/subscriber@0.1.4".into(), ..Guest::default() };
+    assert!(handle(&mut start(&guest, spec()).await).await.is_ok());
+}
+
+#[tokio::test]
+async fn other_types_under_the_right_names_are_refused_at_load() {
+    let guest =
+        Guest { failure: r#"(case "retry" $hint) (case "reject" string) (case "later" u64)"#, ..Guest::default() };
+    let error = sandbox().compile(guest.binary()).await.unwrap().link(spec()).map(drop).unwrap_err();
+    assert!(matches!(&error, LinkError::Contract { problem } if problem.contains("handle")), "{error}");
+}
+
+#[tokio::test]
+async fn missing_grants_are_named_at_load_and_granted_ones_link() {
+    let sandbox = sandbox();
+    let component = sandbox.compile(Guest::default().wasi(&[CONFIG, HTTP]).binary()).await.unwrap();
+    assert!(component.info().imports.contains(&"wasi:config/store@0.2.0-rc.1".to_owned()));
+    let LinkError::MissingGrants(missing) = component.link(spec()).map(drop).unwrap_err() else { panic!() };
+    let names: Vec<_> = missing.iter().map(|missing| missing.import.as_str()).collect();
+    assert_eq!(names, ["wasi:config/store@0.2.0-rc.1", "wasi:http/outgoing-handler@0.2.3"]);
+    let mut granted = spec();
+    granted.grants.config = true;
+    granted.grants.http = vec!["https://example.com".parse().unwrap()];
+    component.link(granted).unwrap();
+}
+
+#[tokio::test]
+async fn a_missing_folder_is_named_at_load() {
+    let mut spec = spec();
+    let host = tempfile::tempdir().unwrap().path().join("gone");
+    spec.grants.dirs = vec![DirGrant { host: host.clone(), guest: "/data".into(), mode: DirMode::ReadOnly }];
+    let error = sandbox().compile(Guest::default().binary()).await.unwrap().link(spec).map(drop).unwrap_err();
+    assert!(matches!(&error, LinkError::Dir { host: named, .. } if *named == host), "{error}");
+    assert!(std::error::Error::source(&error).is_some());
+}
+
+#[tokio::test]
+async fn a_folder_that_goes_away_later_is_a_fault_of_the_start() {
+    let mut spec = spec();
+    let folder = tempfile::tempdir().unwrap();
+    spec.grants.dirs = vec![DirGrant { host: folder.path().into(), guest: "/data".into(), mode: DirMode::ReadWrite }];
+    let template = template(&Guest::default(), spec).await;
+    template.start().await.unwrap();
+    drop(folder);
+    let Err(StartError::Fault(fault)) = template.start().await.map(drop) else { panic!() };
+    assert!(fault.message.contains("granted folder"), "{fault:?}");
+}
+
+#[tokio::test]
+async fn the_compile_cache_is_used_and_its_damage_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let cached = || {
+        let cache_dir = Some(folder.path().join("cache"));
+        Sandbox::new(SandboxConfig { cache_dir, pooling: Pooling::Off, ..SandboxConfig::default() }).unwrap()
+    };
+    let wasm = Guest::default().binary();
+    cached().compile(wasm.clone()).await.unwrap();
+    let files = |from: &std::path::Path| {
+        let mut folders = vec![from.to_path_buf()];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
+        files
+    };
+    let written = files(folder.path());
+    assert!(!written.is_empty());
+    for file in &written {
+        std::fs::write(file, b"damaged").unwrap();
+    }
+    let component = cached().compile(wasm).await.unwrap();
+    let mut handler = component.link(spec()).unwrap().start().await.unwrap();
+    assert!(handle(&mut handler).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_cache_folder_that_cannot_be_made_is_an_error_with_its_path() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let config = SandboxConfig { cache_dir: Some(file.path().join("cache")), ..SandboxConfig::default() };
+    let error = Sandbox::new(config).map(drop).unwrap_err();
+    assert!(matches!(error, crate::SandboxError::Cache { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn instances_from_a_pool_work_and_its_end_is_an_error() {
+    let sandbox = Sandbox::new(SandboxConfig { instances_max: 2, ..SandboxConfig::default() }).unwrap();
+    if !sandbox.is_pooling() {
+        return; // No address space for a pool here: nothing to test.
+    }
+    let template = sandbox.compile(Guest::default().binary()).await.unwrap().link(spec()).unwrap();
+    let (mut one, two) = (template.start().await.unwrap(), template.start().await.unwrap());
+    assert!(handle(&mut one).await.is_ok());
+    let Err(StartError::Fault(fault)) = template.start().await.map(drop) else { panic!() };
+    assert!(fault.message.contains("instances_max"), "{fault:?}");
+    drop(two);
+    template.start().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_component_says_what_it_is() {
+    let wasm = Guest::default().binary();
+    let component = sandbox().compile(wasm.clone()).await.unwrap();
+    let info = component.info();
+    assert_eq!((info.size_bytes, info.sha256.len()), (wasm.len(), 64));
+    assert_eq!(info.exports, [crate::SUBSCRIBER]);
+    assert_eq!(info.imports, ["plugbus:plugin/publisher@0.1.0", "wasi:logging/logging@0.1.0-draft"]);
+}
+
+#[tokio::test]
+async fn the_ticker_ends_with_the_engine() {
+    let sandbox = sandbox();
+    let weak = sandbox.engine().weak();
+    let handler =
+        sandbox.compile(Guest::default().binary()).await.unwrap().link(spec()).unwrap().start().await.unwrap();
+    drop(sandbox);
+    assert!(weak.upgrade().is_some());
+    drop(handler);
+    // The ticker itself holds the engine for a moment in each tick.
+    let gone = async {
+        while weak.upgrade().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), gone).await.unwrap();
+}
