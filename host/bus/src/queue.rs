@@ -168,14 +168,16 @@ impl Queue {
     }
 
     /// Removes the item that has waited longest and is not in flight. Items that wait for their retry are not taken.
+    /// Looks at every lane: time in the number of runnable items and lanes, and only when the queue is full.
     pub(crate) fn drop_oldest(&mut self) -> Option<Item> {
         let in_lanes = self.lanes.iter().filter_map(|(key, waiting)| Some((waiting.front()?.order, key)));
         let oldest_in_lanes = in_lanes.min_by_key(|(order, _)| *order).map(|(order, key)| (order, key.clone()));
-        let oldest_runnable = self.runnable.front().map(|item| item.order);
+        let runnable = self.runnable.iter().enumerate().map(|(index, item)| (item.order, index));
+        let oldest_runnable = runnable.min();
         let dropped = match (oldest_runnable, oldest_in_lanes) {
-            (Some(runnable), Some((waiting, key))) if waiting < runnable => self.pop_waiting(&key),
-            (Some(_), _) => {
-                let item = self.runnable.pop_front();
+            (Some((runnable, _)), Some((waiting, key))) if waiting < runnable => self.pop_waiting(&key),
+            (Some((_, index)), _) => {
+                let item = self.runnable.remove(index);
                 if let Some(item) = &item {
                     self.release(&item.lane);
                 }

@@ -1,0 +1,238 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+use plugbus_bus::*;
+
+use crate::support::*;
+
+#[tokio::test(start_paused = true)]
+async fn one_failing_handler_harms_no_other_and_no_publisher() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let _bad = bus.subscribe(">").name("bad").handlers(vec![Box::new(Sync(|_: &Delivery| panic!("boom")))]).unwrap();
+    let _good = bus.subscribe(">").name("good").handlers(vec![recorder(&seen, "")]).unwrap();
+    for number in 0..10 {
+        assert_eq!(bus.publish(draft(&format!("n{number}"))).await.unwrap().matched, 2);
+    }
+    assert_eq!(seen.until(10).await.len(), 10);
+    assert!(bus.wait_idle(LONG).await);
+    let letters = bus.dead_letters().list(&DeadFilter::default());
+    assert_eq!(letters.len(), 10);
+    let DeadReason::Exhausted { attempts: 5, last: HandlerError::Fault(fault) } = &letters[0].reason else {
+        panic!("{:?}", letters[0].reason)
+    };
+    assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::Panic, "boom"));
+    assert_eq!(letters[0].attempts.iter().map(|a| a.attempt).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_wait_their_backoff_and_keep_the_order() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let recorded = seen.clone();
+    let begun = tokio::time::Instant::now();
+    let _sub = bus
+        .subscribe(">")
+        .retry(RetryPolicy { jitter: 0.0, ..RetryPolicy::default() })
+        .handlers(vec![Box::new(Sync(move |d: &Delivery| {
+            recorded.add(format!("{}#{}@{}", d.event.topic, d.attempt, begun.elapsed().as_millis()));
+            if d.event.topic.as_str() == "a" && d.attempt < 3 {
+                Err(Failure::retry("x").into())
+            } else {
+                Ok(Reply(None))
+            }
+        }))])
+        .unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    bus.publish(draft("b")).await.unwrap();
+    assert_eq!(seen.until(4).await, ["a#1@0", "a#2@100", "a#3@300", "b#1@300"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_choose_the_delay_within_the_bound() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let recorded = seen.clone();
+    let begun = tokio::time::Instant::now();
+    let _sub = bus
+        .subscribe(">")
+        .retry(RetryPolicy { retry_after_max: Duration::from_secs(20), ..RetryPolicy::default() })
+        .handlers(vec![Box::new(Sync(move |d: &Delivery| {
+            recorded.add(begun.elapsed().as_secs().to_string());
+            match d.attempt {
+                1 => Err(Failure::retry_after("x", Duration::from_secs(7)).into()),
+                2 => Err(Failure::retry_after("x", Duration::from_secs(3600)).into()),
+                _ => Ok(Reply(None)),
+            }
+        }))])
+        .unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    assert_eq!(seen.until(3).await, ["0", "7", "27"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_attempt_publishes_nothing_and_a_retry_does_not_double() {
+    let bus = Bus::default();
+    let mut out = bus.subscribe("out.*").stream().unwrap();
+    let _sub = bus
+        .subscribe("in")
+        .name("relay")
+        .on(|delivery| async move {
+            for name in ["out.a", "out.b"] {
+                delivery.outbox.publish("relay", &delivery.event, draft(name)).unwrap();
+            }
+            if delivery.attempt < 3 { Err(Failure::retry("again")) } else { Ok(()) }
+        })
+        .unwrap();
+    bus.publish(draft("in").extension("traceparent", "00-1").subject("s")).await.unwrap();
+    let (a, b) = (out.next().await.unwrap(), out.next().await.unwrap());
+    assert_eq!((a.topic.as_str(), b.topic.as_str(), a.hops, &*a.source), ("out.a", "out.b", 1, "relay"));
+    assert_eq!((a.extension("traceparent"), a.subject.as_deref()), (Some("00-1"), Some("s")));
+    assert!(tokio::time::timeout(LONG, out.next()).await.is_err(), "nothing doubled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn handlers_that_publish_to_each_other_end_in_a_dead_letter() {
+    let bus = Bus::default();
+    let relay = |to: &'static str| {
+        move |delivery: Arc<Delivery>| async move {
+            delivery.outbox.publish("r", &delivery.event, draft(to)).unwrap();
+        }
+    };
+    let _ping = bus.subscribe("ping").on(relay("pong")).unwrap();
+    let _pong = bus.subscribe("pong").on(relay("ping")).unwrap();
+    bus.publish(draft("ping")).await.unwrap();
+    assert!(bus.wait_idle(LONG).await);
+    let letters = bus.dead_letters().list(&DeadFilter::default());
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].reason, DeadReason::TooManyHops { hops: 17, max: 16 });
+    assert_eq!(bus.stats().accepted, 18);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_hangs_hits_its_timeout() {
+    let bus = Bus::default();
+    let _sub = bus
+        .subscribe("a")
+        .timeout(Duration::from_secs(2))
+        .retry(RetryPolicy::never())
+        .on(|_| std::future::pending::<()>())
+        .unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    assert!(bus.wait_idle(LONG).await);
+    let letter = &bus.dead_letters().list(&DeadFilter::default())[0];
+    let DeadReason::Exhausted { last: HandlerError::Fault(fault), .. } = &letter.reason else { panic!() };
+    assert_eq!(fault.kind, FaultKind::Deadline { limit: Duration::from_secs(2) });
+}
+
+#[tokio::test(start_paused = true)]
+async fn keyed_events_keep_their_order_at_any_concurrency() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let recorded = seen.clone();
+    let at_once = Arc::new(AtomicU32::new(0));
+    let most = Arc::new(AtomicU32::new(0));
+    let (running, peak) = (at_once.clone(), most.clone());
+    let _sub = bus
+        .subscribe(">")
+        .concurrency(4)
+        .ordering_key(OrderingKey::Subject)
+        .on(move |delivery| {
+            let (seen, running, peak) = (recorded.clone(), running.clone(), peak.clone());
+            async move {
+                peak.fetch_max(running.fetch_add(1, Relaxed) + 1, Relaxed);
+                // Earlier events of a key take longer than later ones.
+                let number: u64 = delivery.event.payload.parse().unwrap();
+                tokio::time::sleep(Duration::from_millis(100 - number)).await;
+                running.fetch_sub(1, Relaxed);
+                seen.add(format!("{}{number}", delivery.event.subject.as_deref().unwrap()));
+            }
+        })
+        .unwrap();
+    for number in 0..20u64 {
+        for key in ["a", "b", "c"] {
+            bus.publish(draft("t").subject(key).json(&number).unwrap()).await.unwrap();
+        }
+    }
+    let all = seen.until(60).await;
+    for key in ["a", "b", "c"] {
+        let own: Vec<_> = all.iter().filter(|text| text.starts_with(key)).cloned().collect();
+        assert_eq!(own, (0..20).map(|number| format!("{key}{number}")).collect::<Vec<_>>());
+    }
+    assert_eq!(most.load(Relaxed), 3, "as many at once as there are keys");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_key_concurrency_runs_as_many_at_once() {
+    let bus = Bus::default();
+    let gate = Arc::new(tokio::sync::Barrier::new(4));
+    let _sub = bus
+        .subscribe(">")
+        .concurrency(4)
+        .on(move |_| {
+            let gate = gate.clone();
+            async move {
+                gate.wait().await;
+            }
+        })
+        .unwrap();
+    for _ in 0..8 {
+        bus.publish(draft("a")).await.unwrap();
+    }
+    assert!(bus.wait_idle(LONG).await, "the barrier opens only when four are in flight");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sources_are_filtered() {
+    let bus = Bus::default();
+    let mut stream = bus.subscribe(">").from_source("hook/*").stream().unwrap();
+    assert_eq!(bus.publish(draft("a").source("other")).await.unwrap().matched, 0);
+    assert_eq!(bus.publish(draft("b").source("hook/x")).await.unwrap().matched, 1);
+    assert_eq!(stream.next().await.unwrap().topic.as_str(), "b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_and_max_events_end_the_subscription_after_exactly_as_many() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let _once = bus.subscribe(">").once().handlers(vec![recorder(&seen, "o:")]).unwrap();
+    let _three = bus.subscribe(">").max_events(3).handlers(vec![recorder(&seen, "t:")]).unwrap();
+    for number in 0..5 {
+        bus.publish(draft(&format!("n{number}"))).await.unwrap();
+    }
+    assert!(bus.wait_idle(LONG).await);
+    let mut all = seen.all();
+    all.sort();
+    assert_eq!(all, ["o:n0", "t:n0", "t:n1", "t:n2"]);
+    assert!(bus.subscriptions().is_empty(), "both have ended");
+    assert!(bus.dead_letters().list(&DeadFilter::default()).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_with_a_bound_ends_after_its_last_event() {
+    let bus = Bus::default();
+    let mut stream = bus.subscribe(">").max_events(2).stream().unwrap();
+    for topic in ["a", "b", "c"] {
+        bus.publish(draft(topic)).await.unwrap();
+    }
+    assert_eq!(stream.next().await.unwrap().topic.as_str(), "a");
+    assert_eq!(stream.next().await.unwrap().topic.as_str(), "b");
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_and_dead_letters_are_told_and_reports_do_not_loop() {
+    let bus = Bus::default();
+    let mut host = bus.subscribe("plugbus.delivery.*").stream().unwrap();
+    // A watcher that fails on the reports themselves.
+    let _bad_watcher = bus
+        .subscribe("plugbus.>")
+        .retry(RetryPolicy::never())
+        .on(|_| async { Err::<(), _>(Failure::reject("bad watcher")) })
+        .unwrap();
+    let _bad = bus.subscribe("a").name("bad").on(|_| async { Err::<(), _>(Failure::reject("no")) }).unwrap();
+    bus.publish(draft("a").id("e1")).await.unwrap();
+    let failed = host.next().await.unwrap();
+    let dead = host.next().await.unwrap();
+    assert_eq!((failed.topic.as_str(), dead.topic.as_str()), ("plugbus.delivery.failed", "plugbus.delivery.dead"));
+    let data: serde_json::Value = failed.payload.parse().unwrap();
+    assert_eq!((data["kind"].as_str(), data["subscription"].as_str()), (Some("reject"), Some("bad")));
+    assert_eq!((data["event"]["id"].as_str(), data["next"].as_str()), (Some("e1"), Some("dead")));
+    assert!(tokio::time::timeout(LONG, host.next()).await.is_err(), "nothing about the watcher's own failures");
+}

@@ -1,0 +1,12 @@
+//! The bus from outside: every promise of `host/ARCHITECTURE.md` that needs no sandbox.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+
+mod control;
+mod delivery;
+mod full;
+mod gates;
+mod inline;
+mod lifecycle;
+mod model;
+mod publish;
+mod support;
