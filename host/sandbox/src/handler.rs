@@ -41,12 +41,14 @@ impl SandboxHandler {
     }
 
     async fn run(&mut self, delivery: &Arc<Delivery>) -> Outcome {
-        let template = self.template.inner.clone();
-        let mut cancelled = Cancelled(Some(&template));
+        let Self { template, instance: slot, .. } = self;
+        let template = &template.inner;
+        let mut cancelled = Cancelled(Some(template));
         // The instance leaves its slot: if this future is dropped, the instance is too.
-        let mut instance = match self.instance.take() {
+        let mut instance = match slot.take() {
             Some(instance) => instance,
-            None => match Instance::start(&template).await {
+            // Boxed, because it is rare and large: it would make the future of every call as large.
+            None => match Box::pin(Instance::start(template)).await {
                 Ok((instance, _)) => instance,
                 Err(error) => {
                     cancelled.0 = None;
@@ -58,16 +60,16 @@ impl SandboxHandler {
         cancelled.0 = None;
         let outcome = match answer? {
             Ok(None) => Ok(Reply(None)),
-            Ok(Some(payload)) => Ok(Reply(Some(check_reply(&template, delivery, payload)?))),
+            Ok(Some(payload)) => Ok(Reply(Some(check_reply(template, delivery, payload)?))),
             Err(failure) => {
                 Metrics::add(&template.metrics.failures, 1);
-                Err(from_guest(&template, failure).into())
+                Err(from_guest(template, failure).into())
             }
         };
         if near_limit(instance.memory_bytes(), template.spec.limits.memory_bytes) {
             Metrics::add(&template.metrics.recycles, 1);
         } else if !template.spec.fresh {
-            self.instance = Some(instance);
+            *slot = Some(instance);
         }
         outcome
     }

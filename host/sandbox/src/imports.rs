@@ -25,7 +25,7 @@ impl publisher::Host for State {
         payload: PayloadResult,
         extensions: Vec<(String, String)>,
     ) -> Result<String, PublishError> {
-        let result = publish(&self.template, self.delivery.as_deref(), &topic, payload, extensions);
+        let result = publish(&self.template, self.log.delivery().as_deref(), &topic, payload, extensions);
         let metrics = &self.template.metrics;
         let counter = match &result {
             Ok(_) => &metrics.publishes,

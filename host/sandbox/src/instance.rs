@@ -4,7 +4,10 @@
 //! computes, a timer drops a call that waits for the host), memory and tables by the limiter, host allocations by the hostcall
 //! fuel. An instance that faulted, or whose call was dropped, is never called again: whoever owns it lets go of it.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use plugbus_bus::{Delivery, Fault, FaultKind, Filter};
@@ -43,7 +46,7 @@ impl Instance {
             let answer = guest.plugbus_plugin_subscriber().call_init(&mut *store, &template.spec.config_json).await?;
             Ok((guest, answer))
         };
-        let (guest, answer) = call(&mut store, None, budget, init).await.map_err(faulted)?;
+        let (guest, answer) = call(&mut store, None, budget, Instant::now(), init).await.map_err(faulted)?;
         Metrics::add(&template.metrics.instances_created, 1);
         let registration = answer.map_err(|error| StartError::Init(template.reason(&error)))?;
         Ok((Self { store, guest }, filters(registration)?))
@@ -54,11 +57,11 @@ impl Instance {
         &mut self,
         delivery: &Arc<Delivery>,
     ) -> Result<Result<Option<PayloadResult>, Failure>, Fault> {
-        let template = self.store.data().template.clone();
-        let budget = Budget { fuel: template.spec.limits.fuel_per_event, deadline: template.spec.limits.deadline };
+        let limits = &self.store.data().template.spec.limits;
+        let budget = Budget { fuel: limits.fuel_per_event, deadline: limits.deadline };
         let guest = &self.guest;
         let began = Instant::now();
-        let answer = call(&mut self.store, Some(delivery), budget, async |store: &mut Store<State>| {
+        let answer = call(&mut self.store, Some(delivery), budget, began, async |store: &mut Store<State>| {
             let extensions: Vec<(&str, &str)> =
                 delivery.event.extensions.iter().map(|(name, value)| (&**name, &**value)).collect();
             let event = lower(delivery, &extensions);
@@ -66,9 +69,10 @@ impl Instance {
         })
         .await;
         let fuel = budget.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
-        template.metrics.call_ended(fuel, began.elapsed(), self.memory_bytes());
+        let metrics = &self.store.data().template.metrics;
+        metrics.call_ended(fuel, began.elapsed(), self.memory_bytes());
         if let Err(fault) = &answer {
-            template.metrics.fault(fault.kind);
+            metrics.fault(fault.kind);
         }
         answer
     }
@@ -84,20 +88,21 @@ async fn call<T>(
     store: &mut Store<State>,
     delivery: Option<&Arc<Delivery>>,
     budget: Budget,
+    began: Instant,
     run: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
 ) -> Result<T, Fault> {
-    let sandbox = store.data().template.component.inner.sandbox.clone();
-    store.data_mut().begin(delivery, budget.deadline);
+    let config = store.data().template.component.inner.sandbox.config();
+    let (tick, stack_bytes) = (config.tick, config.stack_bytes);
+    let deadline = began.checked_add(budget.deadline.min(DEADLINE_MAX)).unwrap_or(began);
+    store.data_mut().begin(delivery, deadline);
     store.set_epoch_deadline(1);
-    // A little later than the epoch callback, which can say where the guest was.
-    let wait = budget.deadline.saturating_add(sandbox.config().tick * 2).min(DEADLINE_MAX);
     let result = match store.set_fuel(budget.fuel) {
-        Ok(()) => tokio::time::timeout(wait, run(store)).await,
-        Err(error) => Ok(Err(error)),
+        // A little later than the epoch callback, which can say where the guest was.
+        Ok(()) => before(deadline + tick * 2, pin!(run(store))).await,
+        Err(error) => Some(Err(error)),
     };
     let state = store.data_mut();
     state.end();
-    let stack_bytes = sandbox.config().stack_bytes;
     let context = || Context {
         limits: &state.template.spec.limits,
         stack_bytes,
@@ -106,10 +111,28 @@ async fn call<T>(
         budget,
     };
     match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(context().fault(&error)),
-        Err(_elapsed) => Err(context().deadline()),
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(context().fault(&error)),
+        None => Err(context().deadline()),
     }
+}
+
+/// The future's value, or nothing at the deadline. Most calls never wait: a timer is made only for one that does.
+async fn before<F: Future>(deadline: Instant, mut future: Pin<&mut F>) -> Option<F::Output> {
+    let mut timer = pin!(None);
+    poll_fn(|context| {
+        if let Poll::Ready(value) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(value));
+        }
+        if timer.is_none() {
+            timer.set(Some(tokio::time::sleep_until(deadline.into())));
+        }
+        match timer.as_mut().as_pin_mut() {
+            Some(timer) => timer.poll(context).map(|()| None),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Longest deadline that is kept; longer ones mean this.

@@ -1,6 +1,28 @@
 //! plugbus sandbox: one WebAssembly component as a metered [`plugbus_bus::Handler`]. The only crate that names wasmtime.
 //!
-//! [`Sandbox::compile`] → [`Component::link`] → [`Template::start`] → [`SandboxHandler`].
+//! ```text
+//! bytes ──Sandbox::compile──► Component ──link(PluginSpec)──► Template ──start──► SandboxHandler
+//!         what is it?                     grants, folders,            init,        one event at a time,
+//!         of which world?                 types                       filters      a new instance after a fault
+//! ```
+//!
+//! What bounds a guest, each with its own fault, counter and test:
+//!
+//! | what | by | when it is hit |
+//! | --- | --- | --- |
+//! | computing | fuel for each call ([`Limits::fuel_per_event`]) | fault `fuel` |
+//! | time, host calls included | the epoch callback, and a timer for calls that wait ([`Limits::deadline`]) | fault `deadline` |
+//! | the thread it runs on | a yield every [`SandboxConfig::tick`] | others run |
+//! | memory, tables, instances | a limiter that sums over the whole instance | growth fails; if the guest then traps, fault `memory` or `table` |
+//! | stack | [`SandboxConfig::stack_bytes`] | fault `stack` |
+//! | what it makes the host allocate | wasmtime's hostcall fuel ([`Limits::hostcall_bytes`]) and a bound on resources | fault `host-call` |
+//! | publishes | the delivery's outbox, the manifest's filters | the guest gets an error |
+//! | log, stdout, stderr | [`Limits::log_bytes`] for each call | cut, counted, said once |
+//! | replies, reasons | [`Limits::reply_bytes`], [`Limits::error_bytes`] | fault `contract`; cut with a note |
+//! | HTTP | granted origins, public addresses, [`Limits::http_requests_max`], the deadline | the guest gets an error, the plugin's log a line |
+//!
+//! A guest that faulted is never entered again: its instance is thrown away, memory, files and connections with it, and the
+//! next delivery makes a new one. The same happens where a call is dropped (the bus stops, the generation is replaced).
 
 mod allocation;
 mod bindings;

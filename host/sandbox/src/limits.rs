@@ -21,9 +21,11 @@ pub struct Limits {
     /// Wall-clock time for instantiation and `init`. Default 30 s.
     #[serde(rename = "deadline_init_ms", serialize_with = "millis")]
     pub deadline_init: Duration,
-    /// Bytes of all linear memories of an instance together. Default 128 MiB.
+    /// Bytes of all linear memories of an instance together. Default 128 MiB. An instance that has over three quarters of
+    /// it after an event is made anew before the next one.
     pub memory_bytes: u64,
-    /// Elements of all tables of an instance together. Default 200,000 (8 bytes each on the host).
+    /// Elements of all tables of an instance together. Default 200,000 (8 bytes each on the host), which is also the most
+    /// that one table can have where instances come from a pool.
     pub table_elements: u64,
     /// Core instances in one instance of the component. Default 64: a Rust component has 3 to 5, a Python one about 30.
     pub core_instances: u32,

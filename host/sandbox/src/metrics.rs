@@ -111,13 +111,20 @@ impl Metrics {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Self::add(&self.calls, 1);
         self.fuel_last.store(fuel, Relaxed);
-        self.fuel_max.fetch_max(fuel, Relaxed);
+        raise(&self.fuel_max, fuel);
         Self::add(&self.fuel_total, fuel);
         self.time_ns_last.store(nanos, Relaxed);
-        self.time_ns_max.fetch_max(nanos, Relaxed);
+        raise(&self.time_ns_max, nanos);
         Self::add(&self.time_ns_total, nanos);
         self.memory_bytes_last.store(memory_bytes, Relaxed);
-        self.memory_bytes_peak.fetch_max(memory_bytes, Relaxed);
+        raise(&self.memory_bytes_peak, memory_bytes);
+    }
+}
+
+/// Raises a maximum. It rarely rises, and reading is far cheaper than writing.
+fn raise(maximum: &AtomicU64, value: u64) {
+    if value > maximum.load(Relaxed) {
+        maximum.fetch_max(value, Relaxed);
     }
 }
 

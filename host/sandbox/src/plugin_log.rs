@@ -66,6 +66,11 @@ impl PluginLog {
         state.tail.clear();
     }
 
+    /// The event being handled; none during `init`.
+    pub(crate) fn delivery(&self) -> Option<Arc<Delivery>> {
+        self.lock().delivery.clone()
+    }
+
     /// A call is over: unfinished lines go out, and one line says what was cut.
     pub(crate) fn end(&self) {
         let mut state = self.lock();
@@ -96,15 +101,20 @@ impl PluginLog {
         (!tail.is_empty()).then_some(tail)
     }
 
-    /// A line by `wasi:logging`.
+    /// A line by `wasi:logging`. It costs its bytes and one more, so that empty lines come to an end too.
     pub(crate) fn line(&self, level: LogLevel, context: &str, message: &str) {
         let mut state = self.lock();
         let context = prefix(context, CONTEXT_BYTES_MAX);
-        let fits = state.charge(context.len() + message.len());
-        let room = fits.saturating_sub(context.len());
-        if room > 0 || message.is_empty() {
-            state.emit(level, context, prefix(message, room));
+        let bytes = context.len() + message.len();
+        let room = state.bytes_left.saturating_sub(1);
+        let fits = bytes.min(room);
+        state.bytes_cut += count(bytes - fits);
+        if state.bytes_left == 0 {
+            return;
         }
+        state.bytes_left = room - fits;
+        let context = prefix(context, fits);
+        state.emit(level, context, prefix(message, fits - context.len()));
     }
 
     /// A line of the host's own about the plugin; it costs the plugin nothing.
@@ -126,24 +136,13 @@ impl PluginLog {
 }
 
 impl State {
-    /// Takes bytes from the budget and returns how many there were; at least 1 for a line, so that empty ones end too.
-    fn charge(&mut self, bytes: usize) -> usize {
-        let fits = bytes.min(self.bytes_left);
-        self.bytes_left -= fits;
-        if self.bytes_left > 0 {
-            self.bytes_left -= 1;
-        }
-        self.bytes_cut += u64::try_from(bytes - fits).unwrap_or(u64::MAX);
-        fits
-    }
-
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         if stream == Stream::Err {
             self.keep_tail(bytes);
         }
         let fits = bytes.len().min(self.bytes_left);
         self.bytes_left -= fits;
-        self.bytes_cut += u64::try_from(bytes.len() - fits).unwrap_or(u64::MAX);
+        self.bytes_cut += count(bytes.len() - fits);
         for byte in bytes.get(..fits).unwrap_or_default() {
             let line = self.buffer(stream);
             if *byte != b'\n' {
@@ -185,6 +184,10 @@ impl State {
         let event_id = self.delivery.as_ref().map(|delivery| &*delivery.event.id);
         spec.log.log(&LogLine { plugin: &spec.name, level, context, message, event_id });
     }
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 /// Stdout or stderr as the guest has it: always ready, never full.

@@ -167,5 +167,5 @@ fn start_ticker(engine: EngineWeak, tick: Duration) -> std::io::Result<()> {
             }
         }
     };
-    std::thread::Builder::new().name("plugbus-ticker".into()).stack_size(64 << 10).spawn(run).map(drop)
+    std::thread::Builder::new().name("plugbus-ticker".into()).spawn(run).map(drop)
 }

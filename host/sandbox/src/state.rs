@@ -7,7 +7,7 @@
 //! on a dead network mount holds until the system gives up, although the call itself is cut off at its deadline.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use plugbus_bus::Delivery;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
@@ -35,8 +35,6 @@ pub(crate) struct State {
     pub(crate) template: Arc<Inner>,
     pub(crate) limiter: Limiter,
     pub(crate) log: PluginLog,
-    /// The event being handled; none during `init`.
-    pub(crate) delivery: Option<Arc<Delivery>>,
     /// When the running call must be over.
     deadline: Instant,
     wasi: WasiCtx,
@@ -59,7 +57,6 @@ impl State {
             limiter: Limiter::new(&template.spec.limits),
             gate: Gate::new(template.clone(), log.clone()),
             log,
-            delivery: None,
             deadline: Instant::now(),
             wasi,
             table,
@@ -80,20 +77,24 @@ impl State {
     }
 
     /// A call begins: what is counted for each call is reset.
-    pub(crate) fn begin(&mut self, delivery: Option<&Arc<Delivery>>, deadline: Duration) {
-        let now = Instant::now();
-        self.deadline = now.checked_add(deadline).unwrap_or(now);
+    pub(crate) fn begin(&mut self, delivery: Option<&Arc<Delivery>>, deadline: Instant) {
+        self.deadline = deadline;
         self.limiter.begin();
         self.log.begin(delivery);
-        self.gate.begin(self.deadline);
-        self.delivery = delivery.cloned();
+        self.gate.begin(deadline);
     }
 
     /// A call is over: its connections end, its log is complete.
     pub(crate) fn end(&mut self) {
         self.gate.end();
         self.log.end();
-        self.delivery = None;
+    }
+}
+
+/// A call that was dropped before its end is over too: what the guest had written until then is not lost.
+impl Drop for State {
+    fn drop(&mut self) {
+        self.log.end();
     }
 }
 

@@ -35,6 +35,7 @@ async fn start(guest: &Guest, spec: PluginSpec) -> SandboxHandler {
 fn spec() -> PluginSpec {
     let mut spec = PluginSpec::new("probe");
     spec.limits.fuel_per_event = 50_000_000;
+    spec.limits.fuel_init = 50_000_000;
     spec.limits.memory_bytes = 16 << 20;
     spec
 }

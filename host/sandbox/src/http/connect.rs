@@ -80,9 +80,11 @@ pub(super) async fn send(
             };
             let ended = ready!(Pin::new(running).poll(context));
             connection = None;
-            match ended {
-                Ok(()) => response.as_mut().poll(context).map_err(Error::from),
-                Err(error) => Poll::Ready(Err(error.into())),
+            // A server may answer and close before it has read everything: its answer counts.
+            match (response.as_mut().poll(context), ended) {
+                (Poll::Ready(response), _) => Poll::Ready(response.map_err(Error::from)),
+                (Poll::Pending, Err(error)) => Poll::Ready(Err(error.into())),
+                (Poll::Pending, Ok(())) => Poll::Pending,
             }
         })
         .await

@@ -190,3 +190,48 @@ async fn what_the_guest_wrote_to_stderr_is_in_the_fault_even_over_the_log_budget
     );
     assert_eq!(handler.template().metrics().log_bytes_cut, 17);
 }
+
+#[tokio::test]
+async fn the_numbers_of_core_instances_tables_and_memories_are_bounded() {
+    let usual = spec().limits;
+    let tight = [
+        (crate::Limits { core_instances: 1, ..usual.clone() }, "instance"),
+        (crate::Limits { tables: 0, ..usual.clone() }, "table"),
+        (crate::Limits { memories: 0, ..usual }, "memory"),
+    ];
+    for (limits, expected) in tight {
+        let spec = PluginSpec { limits, ..spec() };
+        let guest = Guest::default().items("(table 1 funcref)");
+        let Err(crate::StartError::Fault(fault)) = template(&guest, spec).await.start().await.map(drop) else {
+            panic!()
+        };
+        assert!(fault.kind == FaultKind::Contract && fault.message.contains(expected), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_hosts_resources_that_a_guest_holds_are_bounded() {
+    let guest = Guest::handling("(loop (drop (call $sleep (i64.const 1))) (br 0)) (unreachable)").wasi(&[SLEEP, BLOCK]);
+    let mut handler = start(&guest, spec()).await;
+    let fault = fault(&mut handler).await;
+    assert!(matches!(fault.kind, FaultKind::HostCall { .. }), "{fault:?}");
+    assert!(handler.template().metrics().fuel_last < 1_000_000);
+}
+
+#[tokio::test]
+async fn random_bytes_in_one_call_are_bounded() {
+    let random = super::guest::Wasi {
+        component: r#"
+          (import "wasi:random/random@0.2.0" (instance $random-i
+            (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))
+          (core func $random (canon lower (func $random-i "get-random-bytes") (memory $mem) (realloc $realloc)))"#,
+        name: "random",
+        ty: "(param i64 i32)",
+    };
+    let ask = |bytes: u64| {
+        Guest::handling(format!("(call $random (i64.const {bytes}) (i32.const 512)) (i32.const 64)"))
+            .wasi(std::slice::from_ref(&random))
+    };
+    assert!(handle(&mut start(&ask(1 << 16), spec()).await).await.is_ok());
+    assert!(handle(&mut start(&ask(1 << 30), spec()).await).await.is_err());
+}

@@ -7,6 +7,10 @@
 
 use bytes::Bytes;
 
+pub(super) use imports::*;
+
+mod imports;
+
 /// `ok` of `init`, with the filters that lie at 1024: one, `hook.>`.
 pub(super) const INIT_OK: &str = "(i32.store (i32.const 0) (i32.const 0)) (i32.store (i32.const 4) (i32.const 1024))
     (i32.store (i32.const 8) (i32.const 1)) (i32.const 0)";
@@ -141,95 +145,6 @@ pub(super) fn reply(content_type: (usize, usize), body: (usize, usize)) -> Strin
         content_type.0, content_type.1, body.0, body.1
     )
 }
-
-/// `wasi:io/poll` and the clock: `$sleep` makes a pollable for nanoseconds, `$block` waits for it.
-pub(super) const SLEEP: Wasi = Wasi {
-    component: r#"
-      (import "wasi:io/poll@0.2.0" (instance $poll
-        (export "pollable" (type $p (sub resource)))
-        (export "[method]pollable.block" (func (param "self" (borrow $p))))))
-      (alias export $poll "pollable" (type $pollable))
-      (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
-        (alias outer 1 $pollable (type $p0))
-        (export "pollable" (type $p (eq $p0)))
-        (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
-      (core func $sleep (canon lower (func $clock "subscribe-duration")))
-      (core func $block (canon lower (func $poll "[method]pollable.block")))"#,
-    name: "sleep",
-    ty: "(param i64) (result i32)",
-};
-
-/// Goes with [`SLEEP`].
-pub(super) const BLOCK: Wasi = Wasi { component: "", name: "block", ty: "(param i32)" };
-
-/// Standard error: `$stderr` gives the stream, `$write` writes to it (stream, pointer, length, address of the result).
-pub(super) const STDERR: Wasi = Wasi {
-    component: r#"
-      (import "wasi:io/error@0.2.0" (instance $io-error (export "error" (type (sub resource)))))
-      (alias export $io-error "error" (type $error))
-      (import "wasi:io/streams@0.2.0" (instance $streams
-        (export "output-stream" (type $o (sub resource)))
-        (alias outer 1 $error (type $e0))
-        (export "error" (type $e (eq $e0)))
-        (type $s0 (variant (case "last-operation-failed" (own $e)) (case "closed")))
-        (export "stream-error" (type $s (eq $s0)))
-        (export "[method]output-stream.blocking-write-and-flush"
-          (func (param "self" (borrow $o)) (param "contents" (list u8)) (result (result (error $s)))))))
-      (alias export $streams "output-stream" (type $output))
-      (import "wasi:cli/stderr@0.2.0" (instance $stderr-i
-        (alias outer 1 $output (type $o0))
-        (export "output-stream" (type $o (eq $o0)))
-        (export "get-stderr" (func (result (own $o))))))
-      (core func $stderr (canon lower (func $stderr-i "get-stderr")))
-      (core func $write (canon lower (func $streams "[method]output-stream.blocking-write-and-flush") (memory $mem)))"#,
-    name: "stderr",
-    ty: "(result i32)",
-};
-
-/// Goes with [`STDERR`].
-pub(super) const WRITE: Wasi = Wasi { component: "", name: "write", ty: "(param i32 i32 i32 i32)" };
-
-/// `wasi:config/store`: `$get` (key pointer and length, address of the result).
-pub(super) const CONFIG: Wasi = Wasi {
-    component: r#"
-      (import "wasi:config/store@0.2.0-rc.1" (instance $store
-        (type $e0 (variant (case "upstream" string) (case "io" string)))
-        (export "error" (type $e (eq $e0)))
-        (export "get" (func (param "key" string) (result (result (option string) (error $e)))))))
-      (core func $get (canon lower (func $store "get") (memory $mem) (realloc $realloc)))"#,
-    name: "get",
-    ty: "(param i32 i32 i32)",
-};
-
-/// `wasi:cli/environment`: `$env` (address of the result, a list of pairs).
-pub(super) const ENVIRONMENT: Wasi = Wasi {
-    component: r#"
-      (import "wasi:cli/environment@0.2.0" (instance $environment
-        (export "get-environment" (func (result (list (tuple string string)))))))
-      (core func $env (canon lower (func $environment "get-environment") (memory $mem) (realloc $realloc)))"#,
-    name: "env",
-    ty: "(param i32)",
-};
-
-/// `wasi:cli/exit`.
-pub(super) const EXIT: Wasi = Wasi {
-    component: r#"
-      (import "wasi:cli/exit@0.2.0" (instance $exit-i (export "exit" (func (param "status" (result))))))
-      (core func $exit (canon lower (func $exit-i "exit")))"#,
-    name: "exit",
-    ty: "(param i32)",
-};
-
-/// `wasi:http/outgoing-handler`, imported and never called.
-pub(super) const HTTP: Wasi = Wasi {
-    component: r#"
-      (import "wasi:http/outgoing-handler@0.2.3" (instance))
-      (core module $nothing (func (export "f")))
-      (core instance $nothing-i (instantiate $nothing))
-      (alias core export $nothing-i "f" (core func $http))"#,
-    name: "http",
-    ty: "",
-};
 
 const FRAME: &str = r#"(component
   (import "plugbus:plugin/publisher@0.1.0" (instance $publisher

@@ -139,3 +139,16 @@ async fn a_flood_of_log_lines_is_cut_counted_and_said_once_for_each_event() {
     let cut = handler.template().metrics().log_bytes_cut;
     assert!((2 * 13_900..2 * 14_000).contains(&cut), "{cut}");
 }
+
+#[tokio::test]
+async fn empty_lines_come_to_an_end_too() {
+    let lines = Arc::new(Lines::default());
+    let mut spec = PluginSpec { log: lines.clone(), ..spec() };
+    spec.limits.log_bytes = 10;
+    let code = "(global.set $n (i32.const 1000))
+        (loop (call $log (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+          (global.set $n (i32.sub (global.get $n) (i32.const 1))) (br_if 0 (global.get $n))) (i32.const 64)";
+    let guest = Guest::handling(code).items("(global $n (mut i32) (i32.const 0))");
+    handle(&mut start(&guest, spec).await).await.unwrap();
+    assert_eq!(lines.messages().len(), 10);
+}

@@ -2,8 +2,9 @@
 
 use plugbus_bus::{Failure, HandlerError, Reply};
 
-use super::guest::{ACK, CONFIG, ENVIRONMENT, data};
+use super::guest::{ACK, CONFIG, DIRS, ENVIRONMENT, OPEN, TCP, data};
 use super::*;
+use crate::{DirGrant, DirMode};
 
 /// Rejects with the string whose pointer and length lie at an address.
 fn reject_with(address: u32) -> String {
@@ -43,4 +44,51 @@ async fn only_granted_variables_are_in_the_environment() {
     let mut granted = spec();
     granted.grants.env = [("TOKEN".into(), "x".into())].into();
     assert_eq!(handle(&mut start(&count(1), granted).await).await, Ok(Reply(None)));
+}
+
+/// Makes a file in the first granted folder; traps where that is refused.
+fn file_maker(path: &str) -> Guest {
+    Guest::handling(format!(
+        "(call $dirs (i32.const 512))
+         (if (i32.ne (i32.load (i32.const 516)) (i32.const 1)) (then (unreachable)))
+         (call $open (i32.load (i32.load (i32.const 512))) (i32.const 0) (i32.const 2048) (i32.const {})
+           (i32.const 1) (i32.const 2) (i32.const 600))
+         (if (i32.load8_u (i32.const 600)) (then (unreachable))) {ACK}",
+        path.len()
+    ))
+    .items(data(2048, path))
+    .wasi(&[DIRS, OPEN])
+}
+
+#[tokio::test]
+async fn a_granted_folder_is_all_a_guest_sees_and_only_as_granted() {
+    let outside = tempfile::tempdir().unwrap();
+    let folder = outside.path().join("granted");
+    std::fs::create_dir(&folder).unwrap();
+    let make = async |path: &str, mode: DirMode| {
+        let mut spec = spec();
+        spec.grants.dirs = vec![DirGrant { host: folder.clone(), guest: "/data".into(), mode }];
+        handle(&mut start(&file_maker(path), spec).await).await.is_ok()
+    };
+    assert!(!make("new", DirMode::ReadOnly).await);
+    assert!(!folder.join("new").exists());
+    assert!(!make("../new", DirMode::ReadWrite).await);
+    assert!(!make("/new", DirMode::ReadWrite).await);
+    assert!(!outside.path().join("new").exists());
+    assert!(make("new", DirMode::ReadWrite).await);
+    assert!(folder.join("new").exists());
+    // Nothing granted: no folder at all.
+    assert!(handle(&mut start(&file_maker("new"), spec()).await).await.is_err());
+}
+
+#[tokio::test]
+async fn sockets_are_linked_and_refused() {
+    // err(access-denied) is wanted; anything else traps.
+    let guest = Guest::handling(format!(
+        "(call $tcp (i32.const 0) (i32.const 512))
+         (if (i32.eqz (i32.load8_u (i32.const 512))) (then (unreachable)))
+         (if (i32.ne (i32.load8_u (i32.const 516)) (i32.const 1)) (then (unreachable))) {ACK}"
+    ))
+    .wasi(&[TCP]);
+    assert_eq!(handle(&mut start(&guest, spec()).await).await, Ok(Reply(None)));
 }
