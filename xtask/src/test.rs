@@ -43,10 +43,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TestError> {
     build.extend(examples(workspace).flat_map(|name| ["--example", name]));
     cargo(&build).map_err(TestError::Build)?;
 
+    cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]).map_err(TestError::Doc)?;
     let mut crates = vec!["test", "--workspace", "--no-fail-fast", "--lib", "--bins"];
     crates.extend(crate_tests(workspace).flat_map(|name| ["--test", name]));
     cargo(&crates).map_err(TestError::Crates)?;
-    cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]).map_err(TestError::Doc)?;
 
     let (package, binary) = INTEGRATION;
     if workspace.packages.iter().any(|member| member.name == package) {
