@@ -33,6 +33,7 @@ pub mod cloudevents;
 pub mod delivery;
 pub mod event;
 pub mod handler;
+pub mod journal;
 pub mod name;
 pub mod outbox;
 pub mod settings;
