@@ -50,6 +50,9 @@ pub trait Journal: Debug + Send + Sync + 'static {
     /// given where there is none.
     fn seq_at(&self, time_ns: u64) -> BoxFuture<'_, Result<u64, JournalError>>;
 
+    /// Everything in the key-value store of a subscription, as committed.
+    fn state<'a>(&'a self, cursor: &'a Name) -> BoxFuture<'a, Result<Vec<StateEntry>, JournalError>>;
+
     /// The numbers of the first and last event that are kept, as committed: `(1, 0)` for an empty journal.
     fn span(&self) -> (u64, u64);
 
@@ -194,6 +197,17 @@ pub enum StateWrite {
         /// The key.
         key: Arc<str>,
     },
+}
+
+/// A key with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateEntry {
+    /// Which store of the subscription's.
+    pub bucket: Arc<str>,
+    /// The key.
+    pub key: Arc<str>,
+    /// The value.
+    pub value: bytes::Bytes,
 }
 
 /// What a journal found when it was opened.
