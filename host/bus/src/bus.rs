@@ -1,27 +1,25 @@
-//! The bus itself: accepts events, stamps them, and offers them to the subscriptions that match.
-//!
-//! `publish` is synchronous up to the point where the event is in every queue; only then may it wait, for the queues that
-//! had no room. No lock is held while foreign code runs or anybody waits.
+//! What a bus is made of: the registry of subscriptions, the routes built from it, topics, gates, counters, dead letters. How
+//! an event is taken is in `accept`, what handlers publish in `release`. No lock is held while foreign code runs or anybody
+//! waits.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 use crate::clock::now_ns;
-use crate::dead::{AttemptRecord, DeadLetterLimits, DeadLetters, DeadReason};
-use crate::event::{Draft, Event, EventLimits, InvalidEvent};
-use crate::gate::{Gate, Passage};
-use crate::inline;
+use crate::dead::{AttemptRecord, DeadLetter, DeadLetterLimits, DeadLetters, DeadReason};
+use crate::durable::Durable;
+use crate::event::{Event, EventLimits};
+use crate::gate::Gate;
+use crate::journal::Write;
 use crate::name::Name;
-use crate::publish::{Disposition, PublishError, Receipt};
+use crate::publish::{Disposition, Receipt};
 use crate::route::Routes;
-use crate::settlement::Waiter;
-use crate::slot::{Kind, Offer, Slot, WaitingPublisher};
-use crate::topics::{Directory, Routed};
+use crate::slot::{Kind, Slot};
+use crate::topics::Directory;
 
 /// Most handlers that may stand between an event and the one from outside that began it.
 pub const HOPS_MAX: u8 = 16;
@@ -42,13 +40,15 @@ pub(crate) struct Config {
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) phase: AtomicU8,
-    seq: AtomicU64,
+    pub(crate) seq: AtomicU64,
     pub(crate) registry: Mutex<Registry>,
-    table: ArcSwap<Table>,
+    pub(crate) table: ArcSwap<Table>,
     pub(crate) topics: Directory,
     pub(crate) gates: ArcSwap<Vec<Arc<Gate>>>,
     pub(crate) dead: DeadLetters,
     pub(crate) counters: BusCounters,
+    /// The journal, where the bus has one.
+    pub(crate) durable: Option<Durable>,
     /// Who waits for the bus to be idle is told of every settlement.
     pub(crate) idle: Notify,
     pub(crate) idle_watchers: AtomicUsize,
@@ -80,9 +80,9 @@ pub(crate) struct Registered {
 
 /// A version of the routes.
 #[derive(Debug)]
-struct Table {
-    version: u64,
-    routes: Routes<Slot>,
+pub(crate) struct Table {
+    pub(crate) version: u64,
+    pub(crate) routes: Routes<Slot>,
 }
 
 #[derive(Debug, Default)]
@@ -93,55 +93,12 @@ pub(crate) struct BusCounters {
     pub(crate) muted: AtomicU64,
     pub(crate) held: AtomicU64,
     pub(crate) outbox_refused: AtomicU64,
-}
-
-/// Who publishes: decides what they may and whether they wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Publisher {
-    /// Somebody outside who can wait.
-    Waiting,
-    /// Somebody outside who cannot.
-    Now,
-    /// A handler's outbox: what does not fit becomes a dead letter, since nobody could take it back.
-    Outbox {
-        /// Whether the worker can wait for room.
-        may_wait: bool,
-    },
-    /// The host itself, on `plugbus.` topics.
-    Host,
-}
-
-impl Publisher {
-    fn may_wait(self) -> bool {
-        matches!(self, Self::Waiting | Self::Outbox { may_wait: true })
-    }
-
-    fn is_outside(self) -> bool {
-        matches!(self, Self::Waiting | Self::Now)
-    }
-}
-
-/// An event that is in the queues, but for those it waits for.
-#[derive(Debug)]
-pub(crate) struct Accepted {
-    pub(crate) receipt: Receipt,
-    pub(crate) waits: Vec<WaitingPublisher>,
-}
-
-impl Accepted {
-    /// Waits where there was no room.
-    pub(crate) async fn finish(mut self) -> Receipt {
-        for waiting in self.waits {
-            if !waiting.wait().await {
-                self.receipt.dead += 1;
-            }
-        }
-        self.receipt
-    }
+    pub(crate) duplicates: AtomicU64,
+    pub(crate) journal_refused: AtomicU64,
 }
 
 impl Inner {
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config, durable: Option<Durable>) -> Self {
         Self {
             phase: AtomicU8::new(phase::OPEN),
             seq: AtomicU64::new(0),
@@ -151,199 +108,11 @@ impl Inner {
             gates: ArcSwap::default(),
             dead: DeadLetters::new(config.dead_letters),
             counters: BusCounters::default(),
+            durable,
             idle: Notify::new(),
             idle_watchers: AtomicUsize::new(0),
             config,
         }
-    }
-
-    /// Accepts a draft and offers it to all who match. Never blocks.
-    pub(crate) fn accept(
-        &self,
-        draft: Draft,
-        publisher: Publisher,
-        waiter: Option<&Arc<Waiter>>,
-    ) -> Result<Accepted, PublishError> {
-        let accepted = self.try_accept(draft, publisher, waiter);
-        if accepted.is_err() {
-            self.counters.refused.fetch_add(1, Relaxed);
-        }
-        accepted
-    }
-
-    fn try_accept(
-        &self,
-        draft: Draft,
-        publisher: Publisher,
-        waiter: Option<&Arc<Waiter>>,
-    ) -> Result<Accepted, PublishError> {
-        let draft = self.check(draft, publisher)?;
-        let draft = match self.pass_gates(draft, publisher)? {
-            Ok(draft) => draft,
-            Err(receipt) => return Ok(Accepted { receipt, waits: Vec::new() }),
-        };
-        let slots = self.route(&draft, publisher);
-        let bytes = draft.payload.data.len();
-        if publisher.is_outside()
-            && let Some(slot) = slots.slots.iter().find(|slot| refuses(slot, bytes, publisher))
-        {
-            return Err(PublishError::Full { by: slot.name.clone(), draft: Box::new(draft) });
-        }
-        let event = Arc::new(self.stamp(draft));
-        self.counters.accepted.fetch_add(1, Relaxed);
-        if event.hops > HOPS_MAX {
-            return Ok(self.too_many_hops(event));
-        }
-        Ok(self.deliver(&event, &slots.slots, publisher, waiter))
-    }
-
-    fn check(&self, draft: Draft, publisher: Publisher) -> Result<Draft, PublishError> {
-        let phase = self.phase.load(SeqCst);
-        if phase == phase::CLOSED || (phase == phase::DRAINING && publisher.is_outside()) {
-            return Err(PublishError::Closed(Box::new(draft)));
-        }
-        if publisher == Publisher::Host {
-            return Ok(draft);
-        }
-        let fits = if draft.topic.is_host() {
-            Err(InvalidEvent::HostTopic(draft.topic.clone()))
-        } else {
-            self.config.event_limits.check(&draft)
-        };
-        if let Err(source) = fits {
-            return Err(PublishError::Invalid { draft: Box::new(draft), source });
-        }
-        if self.config.strict_topics && !self.topics.is_declared(&draft.topic) {
-            return Err(PublishError::Undeclared { draft: Box::new(draft) });
-        }
-        Ok(draft)
-    }
-
-    /// Ok(Ok) lets the draft on, Ok(Err) is the receipt of one that a gate took, Err refuses.
-    fn pass_gates(&self, mut draft: Draft, publisher: Publisher) -> Result<Result<Draft, Receipt>, PublishError> {
-        let gates = self.gates.load();
-        if gates.is_empty() || publisher == Publisher::Host {
-            return Ok(Ok(draft));
-        }
-        for gate in gates.iter() {
-            let id = draft.id.get_or_insert_with(new_id).clone();
-            let disposition = match gate.pass(draft) {
-                Passage::Open(back) => {
-                    draft = back;
-                    continue;
-                }
-                Passage::Full(draft) => {
-                    let by = Name::generated("hold", 0);
-                    return Err(PublishError::Full { draft: Box::new(draft), by });
-                }
-                Passage::Muted => {
-                    self.counters.muted.fetch_add(1, Relaxed);
-                    Disposition::Muted
-                }
-                Passage::Held { replaced } => {
-                    self.counters.held.fetch_add(1, Relaxed);
-                    self.counters.muted.fetch_add(u64::from(replaced), Relaxed);
-                    Disposition::Held
-                }
-            };
-            return Ok(Err(Receipt { disposition, ..Receipt::new(id, 0) }));
-        }
-        Ok(Ok(draft))
-    }
-
-    /// Who matches the draft's topic; remembers and counts the topic.
-    fn route(&self, draft: &Draft, publisher: Publisher) -> Arc<Routed> {
-        let table = self.table.load();
-        let entry = self.topics.get_or_add(&draft.topic);
-        if let Some((entry, is_new)) = &entry {
-            entry.count();
-            if *is_new && publisher != Publisher::Host {
-                self.publish_host("plugbus.topic.added", || serde_json::json!({ "topic": draft.topic }));
-            }
-            if let Some(routed) = entry.routed.load_full()
-                && routed.version == table.version
-            {
-                return routed;
-            }
-        }
-        let routed = Arc::new(Routed { version: table.version, slots: table.routes.matching(&draft.topic) });
-        if let Some((entry, _)) = entry {
-            entry.routed.store(Some(routed.clone()));
-        }
-        routed
-    }
-
-    fn stamp(&self, draft: Draft) -> Event {
-        let mut extensions = draft.extensions;
-        // Of a name given twice the last one counts: a stable sort, from the back.
-        extensions.reverse();
-        extensions.sort_by(|a, b| a.0.cmp(&b.0));
-        extensions.dedup_by(|a, b| a.0 == b.0);
-        Event {
-            id: draft.id.unwrap_or_else(new_id),
-            source: draft.source.unwrap_or_else(|| self.config.default_source.clone()),
-            topic: draft.topic,
-            subject: draft.subject,
-            time_ns: draft.time_ns.unwrap_or_else(now_ns),
-            payload: draft.payload,
-            extensions,
-            seq: self.seq.fetch_add(1, Relaxed) + 1,
-            hops: draft.hops.max(inline::depth()),
-        }
-    }
-
-    fn deliver(
-        &self,
-        event: &Arc<Event>,
-        slots: &[Arc<Slot>],
-        publisher: Publisher,
-        waiter: Option<&Arc<Waiter>>,
-    ) -> Accepted {
-        let mut accepted = Accepted { receipt: Receipt::new(event.id.clone(), event.seq), waits: Vec::new() };
-        let receipt = &mut accepted.receipt;
-        let wanting: Vec<&Arc<Slot>> = slots.iter().filter(|slot| slot.wants(event)).collect();
-        if let Some(waiter) = waiter {
-            wanting.iter().for_each(|slot| waiter.expect(&slot.name));
-        }
-        for (position, slot) in wanting.iter().enumerate() {
-            receipt.matched += 1;
-            if let Kind::Inline { .. } = slot.kind {
-                let dead_before = slot.counters.dead.load(Relaxed);
-                if inline::call(slot, event, waiter, self) {
-                    receipt.stopped_by = Some(slot.name.clone());
-                    if let Some(waiter) = waiter {
-                        wanting.iter().skip(position + 1).for_each(|slot| waiter.forget(&slot.name));
-                    }
-                    break;
-                }
-                receipt.dead += usize::from(slot.counters.dead.load(Relaxed) > dead_before);
-                continue;
-            }
-            match slot.offer(event, waiter, publisher.may_wait()) {
-                Offer::Queued => {}
-                Offer::WaitForRoom(waiting) => accepted.waits.push(waiting),
-                Offer::Dead => receipt.dead += 1,
-                Offer::Dropped => receipt.dropped += 1,
-                Offer::NotTaken => {
-                    receipt.matched -= 1;
-                    if let Some(waiter) = waiter {
-                        waiter.forget(&slot.name);
-                    }
-                }
-            }
-        }
-        if receipt.matched == 0 {
-            self.counters.unmatched.fetch_add(1, Relaxed);
-        }
-        accepted
-    }
-
-    fn too_many_hops(&self, event: Arc<Event>) -> Accepted {
-        let disposition = Disposition::TooManyHops;
-        let receipt = Receipt { disposition, ..Receipt::new(event.id.clone(), event.seq) };
-        let reason = DeadReason::TooManyHops { hops: event.hops, max: HOPS_MAX };
-        self.bury(event, None, reason, Vec::new());
-        Accepted { receipt, waits: Vec::new() }
     }
 
     /// Records a dead letter and reports it.
@@ -354,55 +123,29 @@ impl Inner {
         reason: DeadReason,
         attempts: Vec<AttemptRecord>,
     ) {
-        let id = self.dead.add(event.clone(), subscription.cloned(), reason.clone(), attempts, now_ns());
-        self.report_dead(id, &event, subscription, &reason);
-    }
-
-    /// Publishes what a handler staged. The worker waits where there is no room.
-    pub(crate) async fn release(&self, by: &Name, staged: Vec<Draft>) {
-        for draft in staged {
-            let accepted = self.accept(with_source(draft, by), Publisher::Outbox { may_wait: true }, None);
-            if let Some(accepted) = self.note_refusal(by, accepted) {
-                accepted.finish().await;
-            }
+        let letter = self.new_letter(event, subscription, reason, attempts);
+        if let Some(durable) = &self.durable {
+            durable.submit(Write::Dead(Box::new(letter)), None);
         }
     }
 
-    /// The same without waiting, for inline handlers.
-    pub(crate) fn release_now(&self, by: &Name, staged: Vec<Draft>) {
-        for draft in staged {
-            let accepted = self.accept(with_source(draft, by), Publisher::Outbox { may_wait: false }, None);
-            self.note_refusal(by, accepted);
+    /// The same for a dead letter that goes into the journal together with what led to it.
+    pub(crate) fn new_letter(
+        &self,
+        event: Arc<Event>,
+        subscription: Option<&Name>,
+        reason: DeadReason,
+        attempts: Vec<AttemptRecord>,
+    ) -> DeadLetter {
+        let added = self.dead.add(event, subscription.cloned(), reason, attempts, now_ns());
+        if let Some(durable) = &self.durable
+            && !added.evicted.is_empty()
+        {
+            durable.submit(Write::DeadGone(added.evicted), None);
         }
-    }
-
-    fn note_refusal(&self, by: &Name, accepted: Result<Accepted, PublishError>) -> Option<Accepted> {
-        match accepted {
-            Ok(accepted) => Some(accepted),
-            Err(error) => {
-                self.counters.outbox_refused.fetch_add(1, Relaxed);
-                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                let topic = error.to_string();
-                tracing::error!(subscription = %by, error = %topic, cause, "what a handler published was refused");
-                None
-            }
-        }
-    }
-
-    /// Publishes what a hold kept, waiting for room.
-    pub(crate) async fn publish_kept(&self, draft: Draft) {
-        let by = Name::generated("hold", 0);
-        let accepted = self.accept(draft, Publisher::Outbox { may_wait: true }, None);
-        if let Some(accepted) = self.note_refusal(&by, accepted) {
-            accepted.finish().await;
-        }
-    }
-
-    /// Publishes what a hold kept, without waiting.
-    pub(crate) fn publish_kept_now(&self, draft: Draft) {
-        let by = Name::generated("hold", 0);
-        let accepted = self.accept(draft, Publisher::Outbox { may_wait: false }, None);
-        self.note_refusal(&by, accepted);
+        let letter = added.letter;
+        self.report_dead(letter.id, &letter.event, subscription, &letter.reason);
+        letter
     }
 
     /// Builds the routes anew from the registry, which the caller holds.
@@ -480,7 +223,7 @@ impl Drop for Inner {
 }
 
 impl Receipt {
-    fn new(id: Arc<str>, seq: u64) -> Self {
+    pub(crate) fn new(id: Arc<str>, seq: u64) -> Self {
         let disposition = Disposition::Delivered;
         Self { id, seq, matched: 0, dead: 0, dropped: 0, stopped_by: None, disposition }
     }
@@ -490,18 +233,4 @@ impl Receipt {
 pub(crate) fn subscription_json(slot: &Slot) -> serde_json::Value {
     let filters: Vec<String> = slot.filters.load().iter().map(ToString::to_string).collect();
     serde_json::json!({ "subscription": slot.name, "filters": filters })
-}
-
-fn refuses(slot: &Slot, bytes: usize, publisher: Publisher) -> bool {
-    !matches!(slot.kind, Kind::Inline { .. }) && slot.would_refuse(bytes, publisher.may_wait())
-}
-
-fn with_source(mut draft: Draft, by: &Name) -> Draft {
-    draft.source.get_or_insert_with(|| by.as_str().into());
-    draft
-}
-
-fn new_id() -> Arc<str> {
-    let mut buffer = Uuid::encode_buffer();
-    Arc::from(&*Uuid::now_v7().hyphenated().encode_lower(&mut buffer))
 }

@@ -88,6 +88,9 @@ pub enum DeadReason {
     /// The publisher stopped waiting for room (its future was dropped).
     #[error("the publisher went away while it waited for room in the queue")]
     PublisherGone,
+    /// The journal refused an event whose publisher did not wait for it.
+    #[error("not in the journal: {0}")]
+    NotJournaled(String),
 }
 
 impl DeadReason {
@@ -103,6 +106,7 @@ impl DeadReason {
             Self::Paused => "paused",
             Self::TooManyHops { .. } => "too-many-hops",
             Self::PublisherGone => "publisher-gone",
+            Self::NotJournaled(_) => "not-journaled",
         }
     }
 }
@@ -168,6 +172,14 @@ pub(crate) struct DeadLetters {
     store: Mutex<Store>,
 }
 
+/// A letter that was recorded.
+#[derive(Debug)]
+pub(crate) struct Added {
+    pub(crate) letter: DeadLetter,
+    /// The numbers of those that made room for it.
+    pub(crate) evicted: Vec<u64>,
+}
+
 #[derive(Debug, Default)]
 struct Store {
     letters: BTreeMap<u64, DeadLetter>,
@@ -195,7 +207,7 @@ impl DeadLetters {
         Self { limits, store: Mutex::default() }
     }
 
-    /// Records a letter and returns its number.
+    /// Records a letter, whose number is over every one before it.
     pub(crate) fn add(
         &self,
         event: Arc<Event>,
@@ -203,20 +215,22 @@ impl DeadLetters {
         reason: DeadReason,
         attempts: Vec<AttemptRecord>,
         time_ns: u64,
-    ) -> u64 {
+    ) -> Added {
         let mut store = self.lock();
         store.next_id += 1;
         store.total += 1;
         let id = store.next_id;
         let letter = DeadLetter { id, event, subscription, reason, attempts, time_ns };
+        let mut evicted = Vec::new();
         store.bytes += letter_bytes(&letter);
-        store.letters.insert(id, letter);
+        store.letters.insert(id, letter.clone());
         while store.letters.len() > self.limits.letters_max
             || (store.bytes > self.limits.bytes_max && store.letters.len() > 1)
         {
             let Some((_, oldest)) = store.letters.pop_first() else { break };
             store.bytes -= letter_bytes(&oldest);
             store.evicted += 1;
+            evicted.push(oldest.id);
             // At 1, 2, 4, 8 …: a flood of dead letters must not become a flood of log lines.
             if store.evicted.is_power_of_two() {
                 tracing::warn!(
@@ -228,7 +242,18 @@ impl DeadLetters {
                 );
             }
         }
-        id
+        Added { letter, evicted }
+    }
+
+    /// Takes in what a journal kept.
+    pub(crate) fn restore(&self, letters: Vec<DeadLetter>) {
+        let mut store = self.lock();
+        for letter in letters {
+            store.next_id = store.next_id.max(letter.id);
+            store.total += 1;
+            store.bytes += letter_bytes(&letter);
+            store.letters.insert(letter.id, letter);
+        }
     }
 
     pub(crate) fn list(&self, filter: &DeadFilter) -> Vec<DeadLetter> {
@@ -299,7 +324,7 @@ mod tests {
     }
 
     fn add(letters: &DeadLetters, topic: &str, bytes: usize) -> u64 {
-        letters.add(event(topic, bytes), Name::parse("n").ok(), DeadReason::Dropped, Vec::new(), 0)
+        letters.add(event(topic, bytes), Name::parse("n").ok(), DeadReason::Dropped, Vec::new(), 0).letter.id
     }
 
     #[test]

@@ -7,11 +7,14 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::bus::{Config, Inner, Publisher};
+use crate::accept::Publisher;
+use crate::bus::{Config, Inner};
 use crate::dead::DeadLetterLimits;
+use crate::durable::Durable;
 use crate::event::{Draft, Event, EventLimits, Payload};
 use crate::gate::{Gate, GateGuard, GateKind, HoldGuard, HoldMode, MuteGuard};
 use crate::handler::Reply;
+use crate::journal::{Journal, Sink};
 use crate::name::Name;
 use crate::publish::{PublishError, Receipt, RequestError};
 use crate::settlement::{Settlement, Settlements, Waiter};
@@ -31,6 +34,7 @@ pub struct Bus {
 #[derive(Debug, Clone)]
 pub struct BusBuilder {
     config: Config,
+    journal: Option<Arc<dyn Journal>>,
 }
 
 impl Default for Bus {
@@ -50,6 +54,7 @@ impl Default for BusBuilder {
                 subscriptions_max: 10_000,
                 strict_topics: false,
             },
+            journal: None,
         }
     }
 }
@@ -97,10 +102,26 @@ impl BusBuilder {
         self
     }
 
+    /// Stands the bus on a journal: an event is accepted once it is committed there, and subscriptions can be
+    /// [durable](crate::Subscribe::durable). Default none: everything is in memory.
+    #[must_use]
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
     /// Makes the bus. Needs no runtime.
     #[must_use]
     pub fn build(self) -> Bus {
-        Bus { inner: Arc::new(Inner::new(self.config)) }
+        let inner = Arc::new(Inner::new(self.config, self.journal.map(Durable::new)));
+        if let Some(durable) = &inner.durable {
+            let sink: Arc<dyn Sink> = inner.clone();
+            durable.journal.attach(Arc::downgrade(&sink));
+            let recovered = durable.journal.recovered();
+            inner.dead.restore(recovered.dead);
+            durable.restore(recovered.cursors);
+        }
+        Bus { inner }
     }
 }
 
@@ -118,8 +139,8 @@ impl Bus {
     /// # Errors
     /// [`PublishError`] hands the draft back; no subscription has seen it then.
     pub async fn publish(&self, draft: impl Into<Draft>) -> Result<Receipt, PublishError> {
-        let accepted = self.inner.accept(draft.into(), Publisher::Waiting, None)?;
-        Ok(accepted.finish().await)
+        let permit = self.inner.write_permit().await;
+        self.inner.accept(draft.into(), Publisher::Waiting, None, permit)?.finish().await
     }
 
     /// Publishes without ever waiting: from any thread, with or without a runtime.
@@ -127,7 +148,15 @@ impl Bus {
     /// # Errors
     /// [`PublishError`] hands the draft back; no subscription has seen it then. `Full` where [`Bus::publish`] would wait.
     pub fn try_publish(&self, draft: impl Into<Draft>) -> Result<Receipt, PublishError> {
-        Ok(self.inner.accept(draft.into(), Publisher::Now, None)?.receipt)
+        let draft = draft.into();
+        let permit = match &self.inner.durable {
+            None => None,
+            Some(durable) => match durable.try_permit() {
+                Some(permit) => Some(permit),
+                None => return Err(PublishError::Busy(Box::new(draft))),
+            },
+        };
+        Ok(self.inner.accept(draft, Publisher::Now, None, permit)?.receipt())
     }
 
     /// Publishes and waits until every subscription has settled the event, retries included, or the time is up. Those that
@@ -141,10 +170,11 @@ impl Bus {
         limit: Duration,
     ) -> Result<Settlements, PublishError> {
         let waiter = Arc::new(Waiter::default());
-        let accepted = self.inner.accept(draft.into(), Publisher::Waiting, Some(&waiter))?;
-        let mut receipt = accepted.receipt.clone();
+        let permit = self.inner.write_permit().await;
+        let placed = self.inner.accept(draft.into(), Publisher::Waiting, Some(&waiter), permit)?.placed().await?;
+        let mut receipt = placed.receipt.clone();
         let settled = async {
-            receipt = accepted.finish().await;
+            receipt = placed.finish().await;
             waiter.until(|results| all_settled(results).then_some(())).await;
         };
         // Out of time is no error: the results say who is pending.
@@ -160,8 +190,9 @@ impl Bus {
         let draft = draft.into();
         let topic = draft.topic.to_string();
         let waiter = Arc::new(Waiter::default());
-        let accepted = self.inner.accept(draft, Publisher::Waiting, Some(&waiter))?;
-        if accepted.receipt.matched == 0 {
+        let permit = self.inner.write_permit().await;
+        let placed = self.inner.accept(draft, Publisher::Waiting, Some(&waiter), permit)?.placed().await?;
+        if placed.receipt.matched == 0 {
             return Err(RequestError::NoSubscriber { topic });
         }
         let replied = async {
@@ -171,7 +202,7 @@ impl Bus {
                 None => None,
             });
             // Waiting for room and waiting for the reply go on together: another subscription may reply first.
-            let finish = accepted.finish();
+            let finish = placed.finish();
             tokio::pin!(reply, finish);
             tokio::select! {
                 reply = &mut reply => reply,
@@ -270,6 +301,8 @@ impl Bus {
             muted: counters.muted.load(Relaxed),
             held: counters.held.load(Relaxed),
             outbox_refused: counters.outbox_refused.load(Relaxed),
+            duplicates: counters.duplicates.load(Relaxed),
+            journal_refused: counters.journal_refused.load(Relaxed),
             topics_unlisted: self.inner.topics.unlisted(),
             subscriptions: self.inner.lock_registry().slots.len(),
             dead_letters: self.inner.dead.stats(),

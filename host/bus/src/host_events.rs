@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::bus::{Inner, Publisher};
+use crate::accept::Publisher;
+use crate::bus::Inner;
 use crate::dead::{AttemptRecord, DeadReason};
 use crate::delivery::Next;
 use crate::event::{Draft, Event, Payload};
@@ -34,7 +35,7 @@ impl Inner {
             Err(error) => return tracing::error!(%topic, %error, "host event has no JSON form"),
         };
         let draft = Draft::new(topic).source(HOST_SOURCE).payload(payload);
-        if let Err(error) = self.accept(draft, Publisher::Host, None) {
+        if let Err(error) = self.accept(draft, Publisher::Host, None, None) {
             // Only when the bus is closed: whoever listened is gone.
             tracing::debug!(%error, "host event not published");
         }

@@ -13,8 +13,6 @@
 use std::fmt::Debug;
 use std::sync::{Arc, Weak};
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use crate::dead::{AttemptRecord, DeadLetter};
 use crate::event::Event;
 use crate::handler::BoxFuture;
@@ -24,6 +22,7 @@ mod error;
 mod ticket;
 
 pub use error::JournalError;
+pub(crate) use ticket::Stub;
 pub use ticket::{Permit, Ticket};
 
 /// A durable log of events, with the cursors of its readers. See the module.

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::bus::{Inner, phase};
 use crate::control::Workers;
+use crate::durable::Durable;
 use crate::event::Event;
 use crate::handle::Bus;
 use crate::name::Name;
@@ -16,8 +17,11 @@ use crate::slot::Kind;
 /// What was left when a bus was shut down.
 #[derive(Debug, Default)]
 pub struct ShutdownReport {
-    /// Events that were accepted and not settled, by subscription, in order. Their only copies are here.
+    /// Events that were accepted and not settled, by subscription, in order. Their only copies are here: what a durable
+    /// subscription has not settled is in the journal.
     pub unsettled: Vec<Unsettled>,
+    /// Durable subscriptions with events in the journal that they have not settled, and how many numbers they are behind.
+    pub backlog: Vec<(Name, u64)>,
     /// Handlers that had not finished within the grace and were cut off.
     pub cut_off: usize,
 }
@@ -34,7 +38,7 @@ pub struct Unsettled {
 }
 
 impl Bus {
-    /// Waits until no event is queued or in flight, or the time is up. True when idle. Subscriptions that are paused or
+    /// Waits until no event is queued, in flight or on its way into the journal, or the time is up. True when idle. Subscriptions that are paused or
     /// suspended count as idle: what they hold waits for somebody else.
     pub async fn wait_idle(&self, limit: Duration) -> bool {
         let inner = &self.inner;
@@ -43,7 +47,8 @@ impl Bus {
 
     /// Ends the bus: takes no more events from outside, lets handlers settle what is queued (and what they publish) for at
     /// most `grace`, then cuts off the rest and reports it. Paused and suspended subscriptions are not waited for. Streams
-    /// end after what is queued for them, or at once when nobody reads them within the grace.
+    /// end after what is queued for them, or at once when nobody reads them within the grace. A durable subscription that is
+    /// behind stops after the event it holds: the rest is in the journal, which is written out and closed at the end.
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         let inner = &self.inner;
         let deadline = Instant::now() + grace;
@@ -51,18 +56,26 @@ impl Bus {
         inner.wait_until(deadline, || inner.is_idle()).await;
         let mut report = ShutdownReport::default();
         let slots = inner.slots();
+        // Workers that go on from the journal for ever finish what they hold, within the grace.
+        slots.iter().filter(|slot| slot.is_durable()).for_each(|slot| slot.stop_taking());
+        inner.wait_until(deadline, || slots.iter().all(|slot| !slot.is_durable() || slot.has_none_in_flight())).await;
         // Cut off before the bus closes: what a handler has published and acked must still get in.
         for slot in &slots {
             report.cut_off += slot.read_queue(|queue| queue.in_flight());
             slot.set_workers(Workers::default()).finish(Duration::ZERO).await;
         }
         inner.phase.store(phase::CLOSED, SeqCst);
+        report.backlog = inner.backlog();
+        inner.write_floors();
         for slot in &slots {
-            report.unsettled.extend(slot.close().into_iter().map(|item| Unsettled {
+            report.unsettled.extend(slot.close().into_iter().filter(|item| !item.is_kept()).map(|item| Unsettled {
                 subscription: slot.name.clone(),
                 event: item.event,
                 attempt: item.attempt,
             }));
+        }
+        if let Some(durable) = &inner.durable {
+            durable.journal.close().await;
         }
         report
     }
@@ -93,10 +106,21 @@ impl Inner {
 
     /// Whether no event is on its way. What handlers publish is in its queues before they are settled, so there is no gap.
     fn is_idle(&self) -> bool {
-        self.slots().iter().all(|slot| {
-            let held = slot.read_queue(|queue| queue.is_held() && queue.in_flight() == 0);
-            matches!(slot.kind, Kind::Inline { .. }) || held || slot.is_idle()
-        })
+        let journal_idle = self.durable.as_ref().is_none_or(Durable::is_idle);
+        journal_idle
+            && self.slots().iter().all(|slot| {
+                let held = slot.read_queue(|queue| queue.is_held() && queue.in_flight() == 0);
+                matches!(slot.kind, Kind::Inline { .. }) || held || slot.is_idle()
+            })
+    }
+
+    /// Durable subscriptions that have not settled everything, with how far they are behind.
+    fn backlog(&self) -> Vec<(Name, u64)> {
+        let Some(durable) = &self.durable else { return Vec::new() };
+        let head = durable.dispatched();
+        let floors = self.slots().into_iter().filter_map(|slot| slot.floor_at(head)).collect::<Vec<_>>();
+        let behind = floors.into_iter().map(|(name, floor)| (name, head.saturating_sub(floor)));
+        behind.filter(|(_, count)| *count > 0).collect()
     }
 }
 

@@ -39,11 +39,22 @@ pub(crate) struct Item {
     pub(crate) waiter: Option<Arc<Waiter>>,
     /// What earlier attempts came to. Empty for nearly all.
     pub(crate) history: Vec<AttemptRecord>,
+    /// Whether the journal knows this delivery: it is an event of a durable subscription, in its turn.
+    pub(crate) tracked: bool,
+    /// The dead letter that is delivered again.
+    pub(crate) letter: Option<u64>,
 }
 
 impl Item {
     pub(crate) fn new(event: Arc<Event>, lane: Lane, waiter: Option<Arc<Waiter>>) -> Self {
-        Self { event, attempt: 1, lane, order: 0, waiter, history: Vec::new() }
+        Self { event, attempt: 1, lane, order: 0, waiter, history: Vec::new(), tracked: false, letter: None }
+    }
+}
+
+impl Item {
+    /// Whether the journal has it: as an event of the cursor's, or as a dead letter.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.tracked || self.letter.is_some()
     }
 }
 
@@ -120,6 +131,21 @@ impl Queue {
         self.next_order += 1;
         self.add(item);
         Ok(())
+    }
+
+    /// Adds an item that must not be handled before a time; its lane is held until then. Where others of its lane are before
+    /// it, it comes in its turn. There must be room.
+    pub(crate) fn push_delayed(&mut self, mut item: Item, due: Instant) {
+        item.order = self.next_order;
+        self.next_order += 1;
+        if let Some(key) = item.lane.key() {
+            if self.lanes.contains_key(&key) {
+                return self.add(item);
+            }
+            self.lanes.insert(key, VecDeque::new());
+        }
+        self.count(&item);
+        self.delayed.push(Delayed { due, item });
     }
 
     /// Whether an event of that size fits. An empty queue takes any one event.

@@ -73,6 +73,9 @@ pub enum WhenFull {
     DropNewest,
     /// The publisher gets its event back, and no other subscription sees it.
     Refuse,
+    /// The event stays in the journal and is read from there when there is room: nobody waits and nothing is dropped. What
+    /// every durable subscription does, and only those can.
+    Spill,
 }
 
 impl Default for WhenFull {

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::bus::Inner;
 use crate::control::Workers;
 use crate::dead::DeadReason;
+use crate::durable::progress::Progress;
 use crate::event::Event;
 use crate::inline::InlineHandler;
 use crate::name::Name;
@@ -24,6 +25,9 @@ use crate::settings::{Settings, WhenFull};
 use crate::settlement::{Settlement, Waiter, settle};
 use crate::stats::Counters;
 use crate::topic::Filter;
+
+/// Longest wait of somebody who brings events of the past to a durable subscription, for one event.
+const PAST_WAIT: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(crate) struct Slot {
@@ -40,6 +44,8 @@ pub(crate) struct Slot {
     work: Notify,
     /// Publishers wait here for room.
     room: Notify,
+    /// The feeder of a durable subscription waits here.
+    feed: Notify,
     waiting_publishers: AtomicUsize,
     /// Set when a publisher waited in vain; cleared when the queue has fallen to half.
     saturated: AtomicBool,
@@ -59,6 +65,8 @@ pub(crate) enum Kind {
 
 struct State {
     queue: Queue,
+    /// Where a durable subscription stands.
+    progress: Option<Progress>,
     /// Workers of an older generation stop.
     generation: u64,
     closed: bool,
@@ -96,6 +104,7 @@ impl Slot {
         settings: Settings,
         priority: i32,
         kind: Kind,
+        progress: Option<Progress>,
         bus: Weak<Inner>,
     ) -> Self {
         let queue = Queue::new(settings.queue_events_max.get(), settings.queue_bytes_max);
@@ -108,9 +117,10 @@ impl Slot {
             kind,
             counters: Counters::default(),
             bus,
-            state: Mutex::new(State { queue, generation: 0, closed: false }),
+            state: Mutex::new(State { queue, progress, generation: 0, closed: false }),
             work: Notify::new(),
             room: Notify::new(),
+            feed: Notify::new(),
             waiting_publishers: AtomicUsize::new(0),
             saturated: AtomicBool::new(false),
             taken_in: AtomicU64::new(0),
@@ -135,7 +145,7 @@ impl Slot {
         let refuses = match self.settings.load().when_full {
             WhenFull::Refuse => true,
             WhenFull::Wait { .. } => !may_wait && !self.saturated.load(Relaxed),
-            WhenFull::DropOldest | WhenFull::DropNewest => false,
+            WhenFull::DropOldest | WhenFull::DropNewest | WhenFull::Spill => false,
         };
         if !refuses {
             return false;
@@ -147,6 +157,11 @@ impl Slot {
     /// Puts an event into the queue, or applies the policy.
     pub(crate) fn offer(self: &Arc<Self>, event: &Arc<Event>, waiter: Option<&Arc<Waiter>>, may_wait: bool) -> Offer {
         let settings = self.settings.load();
+        if event.seq > 0
+            && let Some(offer) = self.offer_durable(event, waiter, &settings)
+        {
+            return offer;
+        }
         let Some(last) = self.count_in(settings.events_max) else { return Offer::NotTaken };
         let item = Item::new(event.clone(), lane_of(&settings, event), waiter.cloned());
         let offer = self.place(item, &settings, may_wait);
@@ -155,6 +170,15 @@ impl Slot {
             bus.unroute(self.number);
         }
         offer
+    }
+
+    /// Offers an event once more, outside its turn: a dead letter, or the past. A durable subscription takes it like any
+    /// other event that is not its cursor's.
+    pub(crate) fn offer_again(self: &Arc<Self>, event: &Arc<Event>, letter: Option<u64>, may_wait: bool) -> Offer {
+        let settings = self.settings.load();
+        let mut item = Item::new(event.clone(), lane_of(&settings, event), None);
+        item.letter = letter;
+        self.place(item, &settings, may_wait)
     }
 
     /// What comes next for a worker of a generation. Cancel-safe: an item is handed out only by returning.
@@ -197,6 +221,9 @@ impl Slot {
                 // Its own place in line was taken under the lock, so a publisher that waits is seen here.
                 if self.waiting_publishers.load(Relaxed) > 0 {
                     self.room.notify_one();
+                }
+                if item.tracked {
+                    self.feed.notify_one();
                 }
                 Ok(Wake::Delivery(item))
             }
@@ -246,7 +273,10 @@ impl Slot {
         state.generation += 1;
         let generation = state.generation;
         self.filters.store(Arc::new(filters));
-        if let Some(settings) = settings {
+        if let Some(mut settings) = settings {
+            if state.progress.is_some() {
+                settings.when_full = WhenFull::Spill;
+            }
             state.queue.set_bounds(settings.queue_events_max.get(), settings.queue_bytes_max);
             let old = self.settings.swap(Arc::new(settings.clone()));
             let one_lane = |s: &Settings| (s.ordering_key.clone(), s.concurrency.get() == 1);
@@ -263,11 +293,15 @@ impl Slot {
     /// Ends the subscription and returns what was waiting. Workers stop before their next event.
     pub(crate) fn close(&self) -> Vec<Item> {
         let mut state = self.lock();
-        state.closed = true;
+        let was_closed = std::mem::replace(&mut state.closed, true);
         let left = state.queue.drain();
+        if !was_closed {
+            self.leave_cursor(&state, &left);
+        }
         drop(state);
         self.work.notify_waiters();
         self.room.notify_waiters();
+        self.feed.notify_one();
         left
     }
 
@@ -289,6 +323,10 @@ impl Slot {
 
     /// What happens to an event whose subscription ended first.
     fn leave(&self, item: Item) {
+        if item.is_kept() {
+            // The journal has it: it comes again with the next subscription of this name.
+            return settle(item.waiter.as_ref(), &self.name, || Settlement::Dropped);
+        }
         match self.kind {
             Kind::Stream => {
                 self.counters.discarded.fetch_add(1, Relaxed);
@@ -322,10 +360,19 @@ impl Slot {
         read(&self.lock().queue)
     }
 
-    /// Whether nothing waits and nothing is in flight.
+    /// Whether nothing waits and nothing is in flight; for a durable subscription, in the journal neither.
     pub(crate) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        let behind = state.progress.as_ref().is_some_and(Progress::is_behind);
         self.waiting_publishers.load(Relaxed) == 0
-            && self.read_queue(|queue| queue.waiting() == 0 && queue.in_flight() == 0)
+            && !behind
+            && state.queue.waiting() == 0
+            && state.queue.in_flight() == 0
+    }
+
+    fn wake_workers(&self) {
+        self.work.notify_waiters();
+        self.work.notify_one();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -353,6 +400,7 @@ impl Slot {
     }
 
     fn place(self: &Arc<Self>, item: Item, settings: &Settings, may_wait: bool) -> Offer {
+        let is_past = item.event.seq > 0;
         // Who comes while others wait stands behind them.
         let overtaking = self.waiting_publishers.load(Relaxed) > 0;
         let item = if overtaking && matches!(settings.when_full, WhenFull::Wait { .. }) {
@@ -372,7 +420,12 @@ impl Slot {
             WhenFull::Wait { max } if may_wait && !self.saturated.load(Relaxed) && !self.is_held() => {
                 Offer::WaitForRoom(WaitingPublisher::new(self.clone(), item, max))
             }
-            WhenFull::Wait { .. } | WhenFull::Refuse => {
+            // Somebody brings the past: it takes as long as it takes.
+            WhenFull::Spill if may_wait && is_past && !self.is_held() => {
+                Offer::WaitForRoom(WaitingPublisher::new(self.clone(), item, PAST_WAIT))
+            }
+            // Spilled is what the journal has; the host's own events, which it has not, have nowhere to go.
+            WhenFull::Wait { .. } | WhenFull::Refuse | WhenFull::Spill => {
                 self.bury(*item, self.full_reason());
                 Offer::Dead
             }
@@ -444,6 +497,10 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+mod durable;
+
+pub(crate) use durable::Feed;
 
 /// The lane of an event under the settings.
 pub(crate) fn lane_of(settings: &Settings, event: &Event) -> Lane {

@@ -27,6 +27,10 @@ pub struct BusStats {
     pub topics_unlisted: u64,
     /// Events that handlers published and that were refused at release; each is also logged.
     pub outbox_refused: u64,
+    /// Events whose id and source had been accepted before, within the journal's window: acknowledged, not delivered.
+    pub duplicates: u64,
+    /// Events that the journal refused.
+    pub journal_refused: u64,
     /// Subscriptions now.
     pub subscriptions: usize,
     /// Dead letters.
@@ -78,6 +82,24 @@ pub struct SubscriptionStats {
     pub handler_ns_total: u64,
     /// Longest single attempt, nanoseconds.
     pub handler_ns_max: u64,
+    /// How it stands in the journal, where it is durable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub durable: Option<DurableStats>,
+}
+
+/// How a durable subscription stands in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DurableStats {
+    /// Every event up to this number is settled.
+    pub floor: u64,
+    /// Events over the floor, wanted or not, settled or not.
+    pub backlog: u64,
+    /// Whether more waits in the journal than the queue holds.
+    pub behind: bool,
+    /// Events that found the queue full, or others in the journal before them, and were read from there.
+    pub spilled: u64,
+    /// Events that were retired from the journal before the subscription came to them.
+    pub retired: u64,
 }
 
 /// The counters of a slot. Written with relaxed atomics: each is exact, together they are a snapshot only when idle.
@@ -92,6 +114,8 @@ pub(crate) struct Counters {
     pub(crate) dropped: AtomicU64,
     pub(crate) full: AtomicU64,
     pub(crate) discarded: AtomicU64,
+    pub(crate) spilled: AtomicU64,
+    pub(crate) retired: AtomicU64,
     faults: [AtomicU64; FAULT_KINDS.len()],
     handler_ns_total: AtomicU64,
     handler_ns_max: AtomicU64,
@@ -160,5 +184,18 @@ pub(crate) fn snapshot(slot: &Slot) -> SubscriptionStats {
         in_flight,
         handler_ns_total: counters.handler_ns_total.load(Relaxed),
         handler_ns_max: counters.handler_ns_max.load(Relaxed),
+        durable: durable(slot),
     }
+}
+
+fn durable(slot: &Slot) -> Option<DurableStats> {
+    let head = slot.offered_by_bus()?;
+    let (_, floor) = slot.floor_at(head)?;
+    Some(DurableStats {
+        floor,
+        backlog: head.saturating_sub(floor),
+        behind: slot.is_behind(),
+        spilled: slot.counters.spilled.load(Relaxed),
+        retired: slot.counters.retired.load(Relaxed),
+    })
 }

@@ -19,6 +19,8 @@ use crate::queue::Item;
 use crate::settlement::{Settlement, settle};
 use crate::slot::{Slot, Wake};
 
+mod durable;
+
 /// Runs until a newer generation takes over or the subscription ends.
 pub(crate) async fn run(slot: Arc<Slot>, mut handler: Box<dyn Handler>, generation: u64) {
     loop {
@@ -62,6 +64,9 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
     slot.counters.attempt(outcome.as_ref().err(), begun.elapsed());
     let random = if outcome.is_ok() { 0.0 } else { random() };
     let next = decide(delivery.attempt, &outcome, &settings.retry, random);
+    if item.tracked {
+        return durable::conclude(in_flight, &delivery, outcome, next).await;
+    }
     if next == Next::Ack
         && let Some(bus) = slot.bus.upgrade()
     {
@@ -81,15 +86,12 @@ fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
         Ok(reply) => {
             slot.counters.acked.fetch_add(1, Relaxed);
             settle(item.waiter.as_ref(), &slot.name, || Settlement::Acked(reply));
+            slot.forget_letters(item.letter);
             return slot.settled(&item.lane);
         }
         Err(error) => error,
     };
-    let record = AttemptRecord::new(item.attempt, &error, now_ns());
-    if let Some(bus) = slot.bus.upgrade() {
-        bus.report_failed(&slot.name, &item.event, &record, &error, &next);
-    }
-    item.history.push(record);
+    record(slot, &mut item, &error, &next);
     match next {
         Next::Retry { after } => {
             slot.counters.retried.fetch_add(1, Relaxed);
@@ -104,10 +106,21 @@ fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
             if verdict == Verdict::Rejected {
                 slot.counters.rejected.fetch_add(1, Relaxed);
             }
+            let letter = item.letter;
             slot.bury(item, reason);
+            slot.forget_letters(letter);
             slot.settled(&lane);
         }
     }
+}
+
+/// Puts an attempt that did not succeed on record, and reports it.
+fn record(slot: &Slot, item: &mut Item, error: &HandlerError, next: &Next) {
+    let record = AttemptRecord::new(item.attempt, error, now_ns());
+    if let Some(bus) = slot.bus.upgrade() {
+        bus.report_failed(&slot.name, &item.event, &record, error, next);
+    }
+    item.history.push(record);
 }
 
 fn dead_reason(verdict: Verdict, attempts: u32, error: HandlerError) -> DeadReason {

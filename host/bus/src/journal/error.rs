@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// Why a write was refused or a read failed. Cheap to clone: one failed commit refuses many events.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
     /// The bound on its size is reached and nothing may be retired.

@@ -1,0 +1,325 @@
+//! How an event is taken: checked, passed through the gates, stamped, shown to inline handlers, and put into the queues of
+//! those who match; with a journal, only once it is committed there.
+//!
+//! Synchronous throughout: only then may a publisher wait, for the journal and for queues that had no room.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use uuid::Uuid;
+
+use crate::bus::{HOPS_MAX, Inner, phase};
+use crate::clock::now_ns;
+use crate::dead::DeadReason;
+use crate::event::{Draft, Event, InvalidEvent};
+use crate::gate::Passage;
+use crate::inline;
+use crate::journal::{Append, Permit, Ticket, Write};
+use crate::name::Name;
+use crate::placed::{Accepted, Placed, Prepared};
+use crate::publish::{Disposition, PublishError, Receipt};
+use crate::settlement::Waiter;
+use crate::slot::{Kind, Offer, Slot};
+use crate::topic::Topic;
+use crate::topics::Routed;
+
+/// Who publishes: decides what they may and whether they wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Publisher {
+    /// Somebody outside who can wait.
+    Waiting,
+    /// Somebody outside who cannot.
+    Now,
+    /// A handler's outbox: what does not fit becomes a dead letter, since nobody could take it back.
+    Outbox {
+        /// Whether the worker can wait for room.
+        may_wait: bool,
+    },
+    /// The host itself, on `plugbus.` topics.
+    Host,
+}
+
+impl Publisher {
+    pub(crate) fn may_wait(self) -> bool {
+        matches!(self, Self::Waiting | Self::Outbox { may_wait: true })
+    }
+
+    pub(crate) fn is_outside(self) -> bool {
+        matches!(self, Self::Waiting | Self::Now)
+    }
+}
+
+impl Inner {
+    /// Accepts a draft and offers it to all who match, or hands it to the journal. Never blocks. The permit counts where
+    /// there is a journal; without one the write goes over the bound.
+    pub(crate) fn accept(
+        &self,
+        draft: Draft,
+        publisher: Publisher,
+        waiter: Option<&Arc<Waiter>>,
+        permit: Option<Permit>,
+    ) -> Result<Accepted, PublishError> {
+        match (&self.durable, publisher) {
+            (None, _) | (_, Publisher::Host) => self.accept_now(draft, publisher, waiter).map(Accepted::Placed),
+            (Some(durable), _) => match self.prepare(draft, publisher, waiter)? {
+                Prepared::Done(placed) => Ok(Accepted::Placed(placed)),
+                Prepared::Append(append, stub) => {
+                    durable.submit(Write::Append(Box::new(append)), permit);
+                    Ok(Accepted::Journaling(stub))
+                }
+            },
+        }
+    }
+
+    fn accept_now(
+        &self,
+        draft: Draft,
+        publisher: Publisher,
+        waiter: Option<&Arc<Waiter>>,
+    ) -> Result<Placed, PublishError> {
+        let draft = match self.admit(draft, publisher)? {
+            Ok(draft) => draft,
+            Err(placed) => return Ok(placed),
+        };
+        let routed = self.route(&draft.topic, Some(publisher));
+        let draft = self.check_room(draft, &routed.slots, publisher)?;
+        // The host's own events are not the journal's: they have no number of its.
+        let seq = if self.durable.is_none() { self.seq.fetch_add(1, Relaxed) + 1 } else { 0 };
+        let event = Arc::new(self.stamp(draft, seq));
+        self.counters.accepted.fetch_add(1, Relaxed);
+        if event.hops > HOPS_MAX {
+            return Ok(self.too_many_hops(event));
+        }
+        let mut placed = Placed::new(Receipt::new(event.id.clone(), event.seq));
+        if !self.call_inline(&event, &routed.slots, waiter, &mut placed.receipt) {
+            self.place(&event, &routed.slots, waiter, publisher.may_wait(), &mut placed);
+        }
+        Ok(placed)
+    }
+
+    /// Everything up to the journal: checks, gates, and inline handlers, which have the event before it has a number and
+    /// can stop it from getting one.
+    pub(crate) fn prepare(
+        &self,
+        draft: Draft,
+        publisher: Publisher,
+        waiter: Option<&Arc<Waiter>>,
+    ) -> Result<Prepared, PublishError> {
+        let draft = match self.admit(draft, publisher)? {
+            Ok(draft) => draft,
+            Err(placed) => return Ok(Prepared::Done(placed)),
+        };
+        let routed = self.route(&draft.topic, Some(publisher));
+        let draft = self.check_room(draft, &routed.slots, publisher)?;
+        let event = self.stamp(draft, 0);
+        if event.hops > HOPS_MAX {
+            return Ok(Prepared::Done(self.too_many_hops(Arc::new(event))));
+        }
+        let mut receipt = Receipt::new(event.id.clone(), 0);
+        let has_inline = routed.slots.iter().any(|slot| matches!(slot.kind, Kind::Inline { .. }));
+        if has_inline && self.call_inline(&Arc::new(event.clone()), &routed.slots, waiter, &mut receipt) {
+            self.counters.accepted.fetch_add(1, Relaxed);
+            return Ok(Prepared::Done(Placed::new(receipt)));
+        }
+        let (ticket, stub) = Ticket::new(&event, receipt, waiter.cloned(), publisher.may_wait());
+        Ok(Prepared::Append(Append { event, ticket }, stub))
+    }
+
+    /// Checks and gates. Ok(Ok) lets the draft on, Ok(Err) is the end of one that a gate took, Err refuses.
+    fn admit(&self, draft: Draft, publisher: Publisher) -> Result<Result<Draft, Placed>, PublishError> {
+        let admitted = self.check(draft, publisher).and_then(|draft| self.pass_gates(draft, publisher));
+        if admitted.is_err() {
+            self.counters.refused.fetch_add(1, Relaxed);
+        }
+        Ok(admitted?.map_err(Placed::new))
+    }
+
+    /// Refuses a draft from outside that a subscription has no room for and does not let wait.
+    fn check_room(&self, draft: Draft, slots: &[Arc<Slot>], publisher: Publisher) -> Result<Draft, PublishError> {
+        let bytes = draft.payload.data.len();
+        if publisher.is_outside()
+            && let Some(slot) = slots.iter().find(|slot| refuses(slot, bytes, publisher))
+        {
+            self.counters.refused.fetch_add(1, Relaxed);
+            return Err(PublishError::Full { by: slot.name.clone(), draft: Box::new(draft) });
+        }
+        Ok(draft)
+    }
+
+    fn check(&self, draft: Draft, publisher: Publisher) -> Result<Draft, PublishError> {
+        let phase = self.phase.load(SeqCst);
+        if phase == phase::CLOSED || (phase == phase::DRAINING && publisher.is_outside()) {
+            return Err(PublishError::Closed(Box::new(draft)));
+        }
+        if publisher == Publisher::Host {
+            return Ok(draft);
+        }
+        let fits = if draft.topic.is_host() {
+            Err(InvalidEvent::HostTopic(draft.topic.clone()))
+        } else {
+            self.config.event_limits.check(&draft)
+        };
+        if let Err(source) = fits {
+            return Err(PublishError::Invalid { draft: Box::new(draft), source });
+        }
+        if self.config.strict_topics && !self.topics.is_declared(&draft.topic) {
+            return Err(PublishError::Undeclared { draft: Box::new(draft) });
+        }
+        Ok(draft)
+    }
+
+    /// Ok(Ok) lets the draft on, Ok(Err) is the receipt of one that a gate took, Err refuses.
+    fn pass_gates(&self, mut draft: Draft, publisher: Publisher) -> Result<Result<Draft, Receipt>, PublishError> {
+        let gates = self.gates.load();
+        if gates.is_empty() || publisher == Publisher::Host {
+            return Ok(Ok(draft));
+        }
+        for gate in gates.iter() {
+            let id = draft.id.get_or_insert_with(new_id).clone();
+            let disposition = match gate.pass(draft) {
+                Passage::Open(back) => {
+                    draft = back;
+                    continue;
+                }
+                Passage::Full(draft) => {
+                    let by = Name::generated("hold", 0);
+                    return Err(PublishError::Full { draft: Box::new(draft), by });
+                }
+                Passage::Muted => {
+                    self.counters.muted.fetch_add(1, Relaxed);
+                    Disposition::Muted
+                }
+                Passage::Held { replaced } => {
+                    self.counters.held.fetch_add(1, Relaxed);
+                    self.counters.muted.fetch_add(u64::from(replaced), Relaxed);
+                    Disposition::Held
+                }
+            };
+            return Ok(Err(Receipt { disposition, ..Receipt::new(id, 0) }));
+        }
+        Ok(Ok(draft))
+    }
+
+    /// Who matches a topic; remembers the topic, and counts it for a publisher.
+    pub(crate) fn route(&self, topic: &Topic, publisher: Option<Publisher>) -> Arc<Routed> {
+        let table = self.table.load();
+        let entry = self.topics.get_or_add(topic);
+        if let Some((entry, is_new)) = &entry {
+            if publisher.is_some() {
+                entry.count();
+            }
+            if *is_new && publisher != Some(Publisher::Host) {
+                self.publish_host("plugbus.topic.added", || serde_json::json!({ "topic": topic }));
+            }
+            if let Some(routed) = entry.routed.load_full()
+                && routed.version == table.version
+            {
+                return routed;
+            }
+        }
+        let routed = Arc::new(Routed { version: table.version, slots: table.routes.matching(topic) });
+        if let Some((entry, _)) = entry {
+            entry.routed.store(Some(routed.clone()));
+        }
+        routed
+    }
+
+    pub(crate) fn stamp(&self, draft: Draft, seq: u64) -> Event {
+        let mut extensions = draft.extensions;
+        // Of a name given twice the last one counts: a stable sort, from the back.
+        extensions.reverse();
+        extensions.sort_by(|a, b| a.0.cmp(&b.0));
+        extensions.dedup_by(|a, b| a.0 == b.0);
+        Event {
+            id: draft.id.unwrap_or_else(new_id),
+            source: draft.source.unwrap_or_else(|| self.config.default_source.clone()),
+            topic: draft.topic,
+            subject: draft.subject,
+            time_ns: draft.time_ns.unwrap_or_else(now_ns),
+            payload: draft.payload,
+            extensions,
+            seq,
+            hops: draft.hops.max(inline::depth()),
+        }
+    }
+
+    /// Calls the inline handlers in their order. True when one stopped the event.
+    fn call_inline(
+        &self,
+        event: &Arc<Event>,
+        slots: &[Arc<Slot>],
+        waiter: Option<&Arc<Waiter>>,
+        receipt: &mut Receipt,
+    ) -> bool {
+        let inline = |slot: &&Arc<Slot>| matches!(slot.kind, Kind::Inline { .. }) && slot.wants(event);
+        let wanting: Vec<&Arc<Slot>> = slots.iter().filter(inline).collect();
+        if let Some(waiter) = waiter {
+            wanting.iter().for_each(|slot| waiter.expect(&slot.name));
+        }
+        for (position, slot) in wanting.iter().enumerate() {
+            receipt.matched += 1;
+            let dead_before = slot.counters.dead.load(Relaxed);
+            if inline::call(slot, event, waiter, self) {
+                receipt.stopped_by = Some(slot.name.clone());
+                if let Some(waiter) = waiter {
+                    wanting.iter().skip(position + 1).for_each(|slot| waiter.forget(&slot.name));
+                }
+                return true;
+            }
+            receipt.dead += usize::from(slot.counters.dead.load(Relaxed) > dead_before);
+        }
+        false
+    }
+
+    /// Puts an event into the queues of those who match.
+    pub(crate) fn place(
+        &self,
+        event: &Arc<Event>,
+        slots: &[Arc<Slot>],
+        waiter: Option<&Arc<Waiter>>,
+        may_wait: bool,
+        placed: &mut Placed,
+    ) {
+        let receipt = &mut placed.receipt;
+        let queued = |slot: &&Arc<Slot>| !matches!(slot.kind, Kind::Inline { .. }) && slot.wants(event);
+        let wanting: Vec<&Arc<Slot>> = slots.iter().filter(queued).collect();
+        if let Some(waiter) = waiter {
+            wanting.iter().for_each(|slot| waiter.expect(&slot.name));
+        }
+        for slot in wanting {
+            receipt.matched += 1;
+            match slot.offer(event, waiter, may_wait) {
+                Offer::Queued => {}
+                Offer::WaitForRoom(waiting) => placed.waits.push(waiting),
+                Offer::Dead => receipt.dead += 1,
+                Offer::Dropped => receipt.dropped += 1,
+                Offer::NotTaken => {
+                    receipt.matched -= 1;
+                    if let Some(waiter) = waiter {
+                        waiter.forget(&slot.name);
+                    }
+                }
+            }
+        }
+        if receipt.matched == 0 {
+            self.counters.unmatched.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn too_many_hops(&self, event: Arc<Event>) -> Placed {
+        let disposition = Disposition::TooManyHops;
+        let receipt = Receipt { disposition, ..Receipt::new(event.id.clone(), event.seq) };
+        let reason = DeadReason::TooManyHops { hops: event.hops, max: HOPS_MAX };
+        self.bury(event, None, reason, Vec::new());
+        Placed::new(receipt)
+    }
+}
+
+fn refuses(slot: &Slot, bytes: usize, publisher: Publisher) -> bool {
+    !matches!(slot.kind, Kind::Inline { .. }) && slot.would_refuse(bytes, publisher.may_wait())
+}
+
+fn new_id() -> Arc<str> {
+    let mut buffer = Uuid::encode_buffer();
+    Arc::from(&*Uuid::now_v7().hyphenated().encode_lower(&mut buffer))
+}
