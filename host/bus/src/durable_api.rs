@@ -65,7 +65,9 @@ pub enum PastError {
         source: JournalError,
     },
     /// A queue had no room.
-    #[error("the queue of `{by}` had no room for event {seq} in time: is it paused or suspended? replay again from there")]
+    #[error(
+        "the queue of `{by}` had no room for event {seq} in time: is it paused or suspended? replay again from there"
+    )]
     Full {
         /// Whose.
         by: Name,
@@ -108,12 +110,16 @@ impl Bus {
         let (oldest, newest) = journal.span();
         let to = past.to.unwrap_or(newest).min(newest);
         let mut next = past.from.max(oldest).max(1);
-        let mut done = PastReplayed { first: next, last: next - 1, retired: next - past.from.clamp(1, next), ..Default::default() };
+        let mut done = PastReplayed {
+            first: next,
+            last: next - 1,
+            retired: next - past.from.clamp(1, next),
+            ..Default::default()
+        };
         while next <= to {
             let batch = journal.read(next, READ_EVENTS, READ_BYTES).await;
             let batch = batch.map_err(|source| PastError::Read { seq: next, source })?;
             done.retired += batch.first.saturating_sub(next);
-            next = next.max(batch.first);
             let Some(last) = batch.events.last().map(|event| event.seq) else { break };
             for event in batch.events.iter().filter(|event| event.seq <= to) {
                 let deliveries = replay_one(&self.inner, event, past).await?;

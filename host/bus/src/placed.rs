@@ -47,9 +47,7 @@ impl Accepted {
     pub(crate) fn receipt(self) -> Receipt {
         match self {
             Self::Placed(placed) => placed.receipt,
-            Self::Journaling(stub) => {
-                Receipt { disposition: Disposition::Journaling, ..Receipt::new(stub.id(), 0) }
-            }
+            Self::Journaling(stub) => Receipt { disposition: Disposition::Journaling, ..Receipt::new(stub.id(), 0) },
         }
     }
 }

@@ -86,4 +86,3 @@ fn with_source(mut draft: Draft, by: &Name) -> Draft {
     draft.source.get_or_insert_with(|| by.as_str().into());
     draft
 }
-

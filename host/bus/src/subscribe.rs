@@ -272,7 +272,7 @@ impl Subscribe {
             }
             registry.next_number += 1;
             let progress = match (&bus.durable, self.durable) {
-                (Some(durable), Some(start)) => Some(Progress::new(durable.open(&name, start), durable.dispatched())),
+                (Some(durable), Some(start)) => Some(Progress::new(durable.open(&name, start))),
                 _ => None,
             };
             let weak = Arc::downgrade(&bus);

@@ -41,12 +41,13 @@ pub(crate) enum Offered {
 }
 
 impl Progress {
-    /// Where the cursor stands, behind everything up to `head`.
-    pub(crate) fn new(cursor: Cursor, head: u64) -> Self {
+    /// Where the cursor stands. Behind, until the feeder has found that it is not: until then nobody knows what was published
+    /// while the subscription came into being.
+    pub(crate) fn new(cursor: Cursor) -> Self {
         Self {
             next: cursor.floor + 1,
-            head,
-            behind: cursor.floor < head,
+            head: cursor.floor,
+            behind: true,
             outstanding: BTreeSet::new(),
             settled: cursor.settled.into_iter().collect(),
             retries: cursor.retries.into_iter().map(|retry| (retry.seq, retry)).collect(),
@@ -57,7 +58,6 @@ impl Progress {
     /// Everything up to this number was published before the subscription was seen by publishers.
     pub(crate) fn catch_up_to(&mut self, head: u64) {
         self.head = self.head.max(head);
-        self.behind |= self.next <= self.head;
     }
 
     /// Where to read on; none while not behind.
@@ -159,9 +159,26 @@ mod tests {
         Cursor { name, floor, settled: settled.to_vec(), retries: Vec::new(), absent_since_ns: None }
     }
 
+    fn caught_up() -> Progress {
+        let mut progress = Progress::new(cursor(0, &[]));
+        assert!(!progress.has_read(0));
+        progress
+    }
+
+    #[test]
+    fn nothing_is_passed_over_while_a_subscription_begins() {
+        let mut progress = Progress::new(cursor(4, &[]));
+        assert_eq!(progress.floor_at(9), 4, "it may not have seen 5 to 9");
+        assert_eq!(progress.offered(10, true, None), Offered::Left);
+        progress.catch_up_to(9);
+        assert_eq!(progress.wanted(), Some(5));
+        assert!(!progress.has_read(10));
+        assert_eq!(progress.floor_at(10), 10);
+    }
+
     #[test]
     fn the_floor_follows_the_oldest_that_is_outstanding() {
-        let mut progress = Progress::new(cursor(0, &[]), 0);
+        let mut progress = caught_up();
         for seq in [1, 2, 4] {
             assert_eq!(progress.offered(seq, true, None), Offered::Take);
             progress.takes(seq);
@@ -176,7 +193,8 @@ mod tests {
 
     #[test]
     fn once_behind_everything_is_read_until_the_last_that_was_published() {
-        let mut progress = Progress::new(cursor(3, &[5]), 6);
+        let mut progress = Progress::new(cursor(3, &[5]));
+        progress.catch_up_to(6);
         assert_eq!(progress.wanted(), Some(4));
         assert_eq!(progress.offered(7, true, None), Offered::Left, "order: what came before is not in the queue yet");
         assert!(progress.is_settled(5));
@@ -193,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_puts_it_behind() {
-        let mut progress = Progress::new(cursor(0, &[]), 0);
+        let mut progress = caught_up();
         assert_eq!(progress.offered(1, false, None), Offered::Left);
         assert!(progress.is_behind());
         assert_eq!((progress.wanted(), progress.floor_at(1)), (Some(1), 0));

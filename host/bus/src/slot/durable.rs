@@ -271,11 +271,5 @@ fn due(retry: &Retry, settings: &Settings) -> Instant {
 }
 
 fn retry_of(cursor: &Name, item: &Item, due_ns: u64) -> Retry {
-    Retry {
-        cursor: cursor.clone(),
-        seq: item.event.seq,
-        attempt: item.attempt,
-        due_ns,
-        history: item.history.clone(),
-    }
+    Retry { cursor: cursor.clone(), seq: item.event.seq, attempt: item.attempt, due_ns, history: item.history.clone() }
 }

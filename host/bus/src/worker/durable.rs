@@ -54,9 +54,10 @@ fn bury(slot: &Slot, item: Item, verdict: Verdict, error: HandlerError, permit: 
         slot.counters.rejected.fetch_add(1, Relaxed);
     }
     slot.counters.dead.fetch_add(1, Relaxed);
-    let letter = slot.bus.upgrade().map(|bus| {
-        bus.new_letter(item.event.clone(), Some(&slot.name), reason.clone(), item.history.clone())
-    });
+    let letter = slot
+        .bus
+        .upgrade()
+        .map(|bus| bus.new_letter(item.event.clone(), Some(&slot.name), reason.clone(), item.history.clone()));
     slot.settle_tracked(&item, Settle { dead: letter.map(Box::new), ..ended(slot, &item) }, permit);
     settle(item.waiter.as_ref(), &slot.name, || Settlement::Dead(reason));
 }

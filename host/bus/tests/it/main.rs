@@ -3,10 +3,13 @@
 
 mod control;
 mod delivery;
+mod durable;
+mod durable_model;
 mod full;
 mod gates;
 mod inline;
 mod lifecycle;
+mod memory_journal;
 mod model;
 mod publish;
 mod support;

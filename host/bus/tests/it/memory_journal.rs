@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 
 use plugbus_bus::journal::{
-    AppendOutcome, Append, Appended, Batch, Cursor, Journal, JournalError, Queued, Recovered, Retry, Settle, Sink, StateEntry,
-    StateWrite, Write,
+    Append, AppendOutcome, Appended, Batch, Cursor, Journal, JournalError, Queued, Recovered, Retry, Settle, Sink,
+    StateEntry, StateWrite, Write,
 };
 use plugbus_bus::{BoxFuture, DeadLetter, Event, Name};
 use tokio::sync::{Notify, mpsc};
