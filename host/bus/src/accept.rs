@@ -64,7 +64,7 @@ impl Inner {
             (Some(durable), _) => match self.prepare(draft, publisher, waiter)? {
                 Prepared::Done(placed) => Ok(Accepted::Placed(placed)),
                 Prepared::Append(append, stub) => {
-                    durable.submit(Write::Append(Box::new(append)), permit);
+                    durable.submit(Write::Append(append), permit);
                     Ok(Accepted::Journaling(stub))
                 }
             },
@@ -122,7 +122,7 @@ impl Inner {
             return Ok(Prepared::Done(Placed::new(receipt)));
         }
         let (ticket, stub) = Ticket::new(&event, receipt, waiter.cloned(), publisher.may_wait());
-        Ok(Prepared::Append(Append { event, ticket }, stub))
+        Ok(Prepared::Append(Box::new(Append { event, ticket }), stub))
     }
 
     /// Checks and gates. Ok(Ok) lets the draft on, Ok(Err) is the end of one that a gate took, Err refuses.

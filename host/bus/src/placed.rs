@@ -26,7 +26,7 @@ pub(crate) enum Prepared {
     /// The journal need not know it: stopped by an inline handler, muted, held back, or too far from its origin.
     Done(Placed),
     /// To be appended.
-    Append(Append, Stub),
+    Append(Box<Append>, Stub),
 }
 
 impl Accepted {

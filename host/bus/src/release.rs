@@ -46,7 +46,7 @@ impl Inner {
                 // Nobody waits for what is not placed in a queue.
                 Ok(Prepared::Done(_)) => {}
                 Ok(Prepared::Append(append, stub)) => {
-                    appends.push(append);
+                    appends.push(*append);
                     stubs.push(stub);
                 }
                 Err(error) => self.note_refusal(by, &error),
