@@ -358,18 +358,16 @@ impl Inner {
         self.report_dead(id, &event, subscription, &reason);
     }
 
-    /// Publishes what a handler staged. The worker waits where there is no room.
-    pub(crate) async fn release(&self, by: &Name, staged: Vec<Draft>) {
-        for draft in staged {
-            let accepted = self.accept(with_source(draft, by), Publisher::Outbox { may_wait: true }, None);
-            if let Some(accepted) = self.note_refusal(by, accepted) {
-                accepted.finish().await;
-            }
+    /// Publishes one of the drafts that a handler staged. The worker waits where there is no room.
+    pub(crate) async fn release(&self, by: &Name, draft: Draft) {
+        let accepted = self.accept(with_source(draft, by), Publisher::Outbox { may_wait: true }, None);
+        if let Some(accepted) = self.note_refusal(by, accepted) {
+            accepted.finish().await;
         }
     }
 
-    /// The same without waiting, for inline handlers.
-    pub(crate) fn release_now(&self, by: &Name, staged: Vec<Draft>) {
+    /// Publishes what a handler staged without waiting: for inline handlers, and for workers that are cut off.
+    pub(crate) fn release_now(&self, by: &Name, staged: impl IntoIterator<Item = Draft>) {
         for draft in staged {
             let accepted = self.accept(with_source(draft, by), Publisher::Outbox { may_wait: false }, None);
             self.note_refusal(by, accepted);
