@@ -3,7 +3,8 @@
 //! Each guard is its own gate and opens only itself, so nested mutes and holds do not undo each other. A hold is bounded
 //! in number; over it publishers get their event back.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::bus::Inner;
 use crate::event::Draft;
@@ -35,14 +36,14 @@ pub struct HoldGuard {
 
 impl HoldGuard {
     /// Ends the hold and publishes what was kept, waiting for room where the subscriptions' policies say so. Returns how
-    /// many events were published.
+    /// many events were published. When the future is dropped, the rest is published without waiting.
     pub async fn release(self) -> usize {
-        let kept = self.gate.take_kept();
         let Some(bus) = self.gate.bus.upgrade() else { return 0 };
         self.gate.open();
-        let count = kept.len();
-        for draft in kept {
+        let mut count = 0;
+        while let Some(draft) = self.gate.next_kept() {
             bus.publish_kept(draft).await;
+            count += 1;
         }
         count
     }
@@ -52,7 +53,7 @@ impl Drop for HoldGuard {
     fn drop(&mut self) {
         let Some(bus) = self.gate.bus.upgrade() else { return };
         self.gate.open();
-        for draft in self.gate.take_kept() {
+        while let Some(draft) = self.gate.next_kept() {
             bus.publish_kept_now(draft);
         }
     }
@@ -67,16 +68,17 @@ pub(crate) struct GateGuard {
 
 impl GateGuard {
     fn open(&self) {
+        // First this: a publisher that saw the gate before it was taken out must not leave an event behind it.
+        if let Some(mut kept) = self.gate.kept() {
+            kept.over = true;
+        }
         if let Some(bus) = self.bus.upgrade() {
             bus.remove_gate(&self.gate);
         }
     }
 
-    fn take_kept(&self) -> Vec<Draft> {
-        match &self.gate.kind {
-            GateKind::Mute => Vec::new(),
-            GateKind::Hold { kept, .. } => std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner)),
-        }
+    fn next_kept(&self) -> Option<Draft> {
+        self.gate.kept()?.drafts.pop_front()
     }
 }
 
@@ -96,7 +98,15 @@ pub(crate) struct Gate {
 #[derive(Debug)]
 pub(crate) enum GateKind {
     Mute,
-    Hold { mode: HoldMode, events_max: usize, kept: Mutex<Vec<Draft>> },
+    Hold { mode: HoldMode, events_max: usize, kept: Mutex<Kept> },
+}
+
+/// What a hold has kept.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    drafts: VecDeque<Draft>,
+    /// The hold has ended: nothing is kept any more.
+    over: bool,
 }
 
 /// What a gate did with a draft.
@@ -122,22 +132,25 @@ impl Gate {
         if !self.stops(&draft.topic) {
             return Passage::Open(draft);
         }
-        let (mode, events_max, kept) = match &self.kind {
-            GateKind::Mute => return Passage::Muted,
-            GateKind::Hold { mode, events_max, kept } => (*mode, *events_max, kept),
+        let GateKind::Hold { mode, events_max, .. } = &self.kind else { return Passage::Muted };
+        let Some(mut kept) = self.kept().filter(|kept| !kept.over) else { return Passage::Open(draft) };
+        let earlier = match mode {
+            HoldMode::All => None,
+            HoldMode::LatestPerTopic => kept.drafts.iter().position(|other| other.topic == draft.topic),
         };
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if mode == HoldMode::LatestPerTopic
-            && let Some(earlier) = kept.iter().position(|other| other.topic == draft.topic)
-        {
-            kept.remove(earlier);
-            kept.push(draft);
-            return Passage::Held { replaced: true };
-        }
-        if kept.len() >= events_max {
+        if let Some(earlier) = earlier {
+            kept.drafts.remove(earlier);
+        } else if kept.drafts.len() >= *events_max {
             return Passage::Full(draft);
         }
-        kept.push(draft);
-        Passage::Held { replaced: false }
+        kept.drafts.push_back(draft);
+        Passage::Held { replaced: earlier.is_some() }
+    }
+
+    fn kept(&self) -> Option<MutexGuard<'_, Kept>> {
+        match &self.kind {
+            GateKind::Mute => None,
+            GateKind::Hold { kept, .. } => Some(kept.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
     }
 }

@@ -12,15 +12,13 @@ use crate::placed::{Accepted, Prepared};
 use crate::publish::PublishError;
 
 impl Inner {
-    /// Publishes what a handler staged. The worker waits where there is no room.
-    pub(crate) async fn release(&self, by: &Name, staged: Vec<Draft>) {
-        for draft in staged {
-            self.release_one(by, with_source(draft, by)).await;
-        }
+    /// Publishes one of the drafts that a handler staged. The worker waits where there is no room.
+    pub(crate) async fn release(&self, by: &Name, draft: Draft) {
+        self.release_one(by, with_source(draft, by)).await;
     }
 
-    /// The same without waiting, for inline handlers.
-    pub(crate) fn release_now(&self, by: &Name, staged: Vec<Draft>) {
+    /// Publishes what a handler staged without waiting: for inline handlers, and for workers that are cut off.
+    pub(crate) fn release_now(&self, by: &Name, staged: impl IntoIterator<Item = Draft>) {
         for draft in staged {
             self.release_one_now(by, with_source(draft, by));
         }

@@ -1,7 +1,7 @@
 //! A worker: one task that takes deliveries out of a slot and gives them to one handler.
 //!
 //! Written once for all kinds of handler. What it has taken out is never lost: should the task be cut off, the delivery
-//! goes back into the queue as [`FaultKind::Cancelled`].
+//! goes back into the queue as [`FaultKind::Cancelled`], or is settled where its handler had acked already.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,8 @@ use std::time::Instant;
 use crate::clock::now_ns;
 use crate::dead::{AttemptRecord, DeadReason};
 use crate::delivery::{Next, Verdict, decide};
-use crate::handler::{Delivery, Failure, Fault, FaultKind, Handler, HandlerError, Outcome};
+use crate::event::Draft;
+use crate::handler::{Delivery, Failure, Fault, FaultKind, Handler, HandlerError, Outcome, Reply};
 use crate::outbox::Outbox;
 use crate::queue::Item;
 use crate::settlement::{Settlement, settle};
@@ -67,16 +68,13 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
     if item.tracked {
         return durable::conclude(in_flight, &delivery, outcome, next).await;
     }
-    if next == Next::Ack
-        && let Some(bus) = slot.bus.upgrade()
-    {
-        let staged = delivery.outbox.take();
-        if !staged.is_empty() {
-            bus.release(&slot.name, staged).await;
+    match outcome {
+        Ok(reply) => in_flight.ack(reply, delivery.outbox.take()).await,
+        Err(error) => {
+            if let Some(item) = in_flight.item.take() {
+                conclude(&slot, item, Err(error), next);
+            }
         }
-    }
-    if let Some(item) = in_flight.item.take() {
-        conclude(&slot, item, outcome, next);
     }
 }
 
@@ -130,25 +128,48 @@ fn dead_reason(verdict: Verdict, attempts: u32, error: HandlerError) -> DeadReas
     }
 }
 
-/// A delivery that a worker has taken out. Dropped before it is concluded, it goes back.
+/// A delivery that a worker has taken out. Dropped before its handler has answered, it goes back; dropped after the handler
+/// has acked, it is settled.
 struct InFlight {
     slot: Arc<Slot>,
     item: Option<Item>,
+    acked: Option<Acked>,
+}
+
+/// A handler's ack, and what it published and is not released yet.
+struct Acked {
+    reply: Reply,
+    staged: std::vec::IntoIter<Draft>,
 }
 
 impl InFlight {
     fn new(slot: Arc<Slot>, item: Item) -> Self {
-        Self { slot, item: Some(item) }
+        Self { slot, item: Some(item), acked: None }
+    }
+
+    /// Releases what the handler published, then settles. From here on nothing is repeated: where the task is cut off while
+    /// it waits for room, the rest is released without waiting.
+    async fn ack(mut self, reply: Reply, staged: Vec<Draft>) {
+        let acked = self.acked.insert(Acked { reply, staged: staged.into_iter() });
+        let Some(bus) = self.slot.bus.upgrade() else { return };
+        for draft in acked.staged.by_ref() {
+            bus.release(&self.slot.name, draft).await;
+        }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if let Some(item) = self.item.take() {
-            let fault = Fault::new(FaultKind::Cancelled, "the handler was cut off: replaced or stopped");
-            self.slot.counters.fault(FaultKind::Cancelled);
-            conclude(&self.slot, item, Err(fault.into()), Next::Again);
+        let Some(item) = self.item.take() else { return };
+        if let Some(acked) = self.acked.take() {
+            if let Some(bus) = self.slot.bus.upgrade() {
+                bus.release_now(&self.slot.name, acked.staged);
+            }
+            return conclude(&self.slot, item, Ok(acked.reply), Next::Ack);
         }
+        let fault = Fault::new(FaultKind::Cancelled, "the handler was cut off: replaced or stopped");
+        self.slot.counters.fault(FaultKind::Cancelled);
+        conclude(&self.slot, item, Err(fault.into()), Next::Again);
     }
 }
 

@@ -111,6 +111,36 @@ async fn a_handler_that_outlives_the_grace_is_cut_off_and_its_event_comes_again(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handler_that_acked_and_waits_to_publish_is_not_repeated_when_it_is_cut_off() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let full = bus.subscribe("full").queue_events_max(1).when_full(WhenFull::Wait { max: LONG });
+    let full = full.on(|_| std::future::pending::<()>()).unwrap();
+    bus.publish(draft("full")).await.unwrap();
+    while full.stats().in_flight == 0 {
+        tokio::task::yield_now().await;
+    }
+    bus.publish(draft("full")).await.unwrap();
+    let relay = bus
+        .subscribe("in")
+        .on(|delivery| async move {
+            for topic in ["out.a", "full", "out.b"] {
+                delivery.outbox.publish("relay", &delivery.event, draft(topic)).unwrap();
+            }
+        })
+        .unwrap();
+    let _out = bus.subscribe("out.*").handlers(vec![recorder(&seen, "")]).unwrap();
+    bus.publish(draft("in")).await.unwrap();
+    seen.until(1).await;
+    let new = Replace { filters: relay.filters(), handlers: vec![recorder(&seen, "new:")], settings: None };
+    assert_eq!(relay.replace(new, Duration::from_secs(1)).await.unwrap().cut_off, 1);
+    assert_eq!(seen.until(2).await, ["out.a", "out.b"]);
+    assert!(tokio::time::timeout(Duration::from_secs(5), seen.until(3)).await.is_err(), "{:?}", seen.all());
+    assert_eq!((relay.stats().acked, relay.stats().in_flight), (1, 0));
+    let letters = bus.dead_letters().list(&DeadFilter::default());
+    assert_eq!((letters.len(), &letters[0].reason), (1, &DeadReason::PublisherGone));
+}
+
+#[tokio::test(start_paused = true)]
 async fn filters_change_with_the_handlers() {
     let (bus, seen) = (Bus::default(), Seen::default());
     let sub = bus.subscribe("a").handlers(vec![recorder(&seen, "")]).unwrap();
