@@ -258,7 +258,7 @@ impl Inner {
         if let Some((entry, is_new)) = &entry {
             entry.count();
             if *is_new && publisher != Publisher::Host {
-                self.publish_host("plugbus.topic.added", || serde_json::json!({ "topic": draft.topic }));
+                self.tell_topic(&draft.topic);
             }
             if let Some(routed) = entry.routed.load_full()
                 && routed.version == table.version

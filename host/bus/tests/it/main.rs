@@ -8,5 +8,6 @@ mod gates;
 mod inline;
 mod lifecycle;
 mod model;
+mod old_buses;
 mod publish;
 mod support;
