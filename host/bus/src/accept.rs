@@ -209,7 +209,7 @@ impl Inner {
                 entry.count();
             }
             if *is_new && publisher != Some(Publisher::Host) {
-                self.publish_host("plugbus.topic.added", || serde_json::json!({ "topic": topic }));
+                self.tell_topic(topic);
             }
             if let Some(routed) = entry.routed.load_full()
                 && routed.version == table.version

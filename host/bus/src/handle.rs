@@ -233,7 +233,8 @@ impl Bus {
         self.inner.slots().iter().map(|slot| snapshot(slot)).collect()
     }
 
-    /// The subscriptions that an event on the topic would reach, in the order of delivery.
+    /// The subscriptions whose filters match the topic, in the order of delivery. An event reaches those of them that want
+    /// its source.
     #[must_use]
     pub fn matching(&self, topic: &Topic) -> Vec<Name> {
         self.inner.matching(topic).iter().map(|slot| slot.name.clone()).collect()
@@ -278,10 +279,15 @@ impl Bus {
         GateGuard { bus: Arc::downgrade(&self.inner), gate }
     }
 
-    /// Declares a topic with a description. With [`BusBuilder::strict_topics`] only declared topics are taken. False where
-    /// the directory is full ([`BusBuilder::topics_max`]).
+    /// Declares a topic with a description. With [`BusBuilder::strict_topics`] only declared topics are taken. One that was
+    /// neither declared nor published before is told on `plugbus.topic.added`. False where the directory is full
+    /// ([`BusBuilder::topics_max`]).
     pub fn declare(&self, topic: &Topic, description: &str) -> bool {
-        self.inner.topics.declare(topic, description)
+        let added = self.inner.topics.declare(topic, description);
+        if added == Some(true) && !topic.is_host() {
+            self.inner.tell_topic(topic);
+        }
+        added.is_some()
     }
 
     /// The topics declared or seen that a filter matches, in their order.

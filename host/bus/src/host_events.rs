@@ -41,6 +41,11 @@ impl Inner {
         }
     }
 
+    /// Tells of a topic that was not known before.
+    pub(crate) fn tell_topic(&self, topic: &Topic) {
+        self.publish_host("plugbus.topic.added", || json!({ "topic": topic }));
+    }
+
     /// Reports an attempt that did not succeed.
     pub(crate) fn report_failed(
         &self,

@@ -244,7 +244,7 @@ async fn what_a_handler_publishes_is_committed_with_its_ack_or_not_at_all() {
         let seen = seen.clone();
         Box::new(Sync(move |delivery: &Delivery| {
             seen.add("handled");
-            delivery.outbox.publish("s", &delivery.event, draft("out.1")).unwrap();
+            delivery.publish(draft("out.1")).unwrap();
             Ok(Reply(None))
         }))
     };

@@ -11,5 +11,6 @@ mod inline;
 mod lifecycle;
 mod memory_journal;
 mod model;
+mod old_buses;
 mod publish;
 mod support;
