@@ -15,7 +15,7 @@ use crate::clock::now_ns;
 use crate::dead::{AttemptRecord, DeadLetterLimits, DeadLetters, DeadReason};
 use crate::event::{Draft, Event, EventLimits, InvalidEvent};
 use crate::gate::{Gate, Passage};
-use crate::inline;
+use crate::inline::{self, Called};
 use crate::name::Name;
 use crate::publish::{Disposition, PublishError, Receipt};
 use crate::route::Routes;
@@ -308,15 +308,18 @@ impl Inner {
         for (position, slot) in wanting.iter().enumerate() {
             receipt.matched += 1;
             if let Kind::Inline { .. } = slot.kind {
-                let dead_before = slot.counters.dead.load(Relaxed);
-                if inline::call(slot, event, waiter, self) {
-                    receipt.stopped_by = Some(slot.name.clone());
-                    if let Some(waiter) = waiter {
-                        wanting.iter().skip(position + 1).for_each(|slot| waiter.forget(&slot.name));
+                match inline::call(slot, event, waiter, self) {
+                    Called::Went => {}
+                    Called::Dead => receipt.dead += 1,
+                    Called::NotTaken => not_taken(receipt, waiter, &slot.name),
+                    Called::Stopped => {
+                        receipt.stopped_by = Some(slot.name.clone());
+                        if let Some(waiter) = waiter {
+                            wanting.iter().skip(position + 1).for_each(|slot| waiter.forget(&slot.name));
+                        }
+                        break;
                     }
-                    break;
                 }
-                receipt.dead += usize::from(slot.counters.dead.load(Relaxed) > dead_before);
                 continue;
             }
             match slot.offer(event, waiter, publisher.may_wait()) {
@@ -324,12 +327,7 @@ impl Inner {
                 Offer::WaitForRoom(waiting) => accepted.waits.push(waiting),
                 Offer::Dead => receipt.dead += 1,
                 Offer::Dropped => receipt.dropped += 1,
-                Offer::NotTaken => {
-                    receipt.matched -= 1;
-                    if let Some(waiter) = waiter {
-                        waiter.forget(&slot.name);
-                    }
-                }
+                Offer::NotTaken => not_taken(receipt, waiter, &slot.name),
             }
         }
         if receipt.matched == 0 {
@@ -488,6 +486,14 @@ impl Receipt {
 pub(crate) fn subscription_json(slot: &Slot) -> serde_json::Value {
     let filters: Vec<String> = slot.filters.load().iter().map(ToString::to_string).collect();
     serde_json::json!({ "subscription": slot.name, "filters": filters })
+}
+
+/// A subscription that matched turned out not to take the event.
+fn not_taken(receipt: &mut Receipt, waiter: Option<&Arc<Waiter>>, name: &Name) {
+    receipt.matched -= 1;
+    if let Some(waiter) = waiter {
+        waiter.forget(name);
+    }
 }
 
 fn refuses(slot: &Slot, bytes: usize, publisher: Publisher) -> bool {
