@@ -13,7 +13,7 @@ use crate::clock::now_ns;
 use crate::dead::DeadReason;
 use crate::event::{Draft, Event, InvalidEvent};
 use crate::gate::Passage;
-use crate::inline;
+use crate::inline::{self, Called};
 use crate::journal::{Append, Permit, Ticket, Write};
 use crate::name::Name;
 use crate::placed::{Accepted, Placed, Prepared};
@@ -258,15 +258,18 @@ impl Inner {
         }
         for (position, slot) in wanting.iter().enumerate() {
             receipt.matched += 1;
-            let dead_before = slot.counters.dead.load(Relaxed);
-            if inline::call(slot, event, waiter, self) {
-                receipt.stopped_by = Some(slot.name.clone());
-                if let Some(waiter) = waiter {
-                    wanting.iter().skip(position + 1).for_each(|slot| waiter.forget(&slot.name));
+            match inline::call(slot, event, waiter, self) {
+                Called::Went => {}
+                Called::Dead => receipt.dead += 1,
+                Called::NotTaken => not_taken(receipt, waiter, &slot.name),
+                Called::Stopped => {
+                    receipt.stopped_by = Some(slot.name.clone());
+                    if let Some(waiter) = waiter {
+                        wanting.iter().skip(position + 1).for_each(|slot| waiter.forget(&slot.name));
+                    }
+                    return true;
                 }
-                return true;
             }
-            receipt.dead += usize::from(slot.counters.dead.load(Relaxed) > dead_before);
         }
         false
     }
@@ -293,12 +296,7 @@ impl Inner {
                 Offer::WaitForRoom(waiting) => placed.waits.push(waiting),
                 Offer::Dead => receipt.dead += 1,
                 Offer::Dropped => receipt.dropped += 1,
-                Offer::NotTaken => {
-                    receipt.matched -= 1;
-                    if let Some(waiter) = waiter {
-                        waiter.forget(&slot.name);
-                    }
-                }
+                Offer::NotTaken => not_taken(receipt, waiter, &slot.name),
             }
         }
         if receipt.matched == 0 {
@@ -312,6 +310,14 @@ impl Inner {
         let reason = DeadReason::TooManyHops { hops: event.hops, max: HOPS_MAX };
         self.bury(event, None, reason, Vec::new());
         Placed::new(receipt)
+    }
+}
+
+/// A subscription that matched turned out not to take the event.
+fn not_taken(receipt: &mut Receipt, waiter: Option<&Arc<Waiter>>, name: &Name) {
+    receipt.matched -= 1;
+    if let Some(waiter) = waiter {
+        waiter.forget(name);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -118,9 +117,6 @@ impl Control {
     }
 
     fn set_paused(&self, value: bool) {
-        if let Kind::Inline { paused, .. } = &self.slot.kind {
-            paused.store(value, Relaxed);
-        }
         self.slot.with_queue(|queue| queue.set_paused(value));
     }
 

@@ -74,8 +74,8 @@ pub enum DeadReason {
     /// The subscription ended with the event still queued.
     #[error("the subscription ended before the event was handled")]
     Unsubscribed,
-    /// An inline handler's subscription was paused.
-    #[error("the inline handler was paused")]
+    /// An inline handler's subscription was paused or suspended.
+    #[error("the inline handler was paused or suspended")]
     Paused,
     /// Over the bound on how many handlers may stand between an event and its origin.
     #[error("{hops} hops, at most {max} are allowed: do two handlers publish to each other?")]

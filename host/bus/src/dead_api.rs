@@ -5,10 +5,11 @@ use crate::bus::Inner;
 use crate::dead::{DeadFilter, DeadLetter, DeadStats};
 use crate::event::Draft;
 use crate::handle::Bus;
+use crate::inline::{self, Called};
 use crate::journal::Write;
 use crate::name::Name;
 use crate::publish::PublishError;
-use crate::slot::Offer;
+use crate::slot::{Kind, Offer};
 
 /// The dead letters of a bus. See [`Bus::dead_letters`].
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +72,7 @@ impl DeadLetterBox<'_> {
 
     /// Delivers a letter's event again, to its own subscription only, as a first attempt. The letter is removed; should the
     /// delivery fail again, there will be a new one. A letter without a subscription (too many hops) is published again.
-    /// Waits for room where the subscription's policy says so.
+    /// Waits for room where the subscription's policy says so; where it says to drop the new event, the letter stays.
     ///
     /// # Errors
     /// [`ReplayError`]; the letter stays.
@@ -97,7 +98,16 @@ impl DeadLetterBox<'_> {
     async fn redeliver(&self, name: &Name, letter: &DeadLetter) -> Result<(), ReplayError> {
         let slot = self.inner.slots().into_iter().find(|slot| slot.name == *name);
         let slot = slot.ok_or_else(|| ReplayError::NoSubscription(name.clone()))?;
-        if slot.would_refuse(letter.event.size_bytes(), false) {
+        if let Kind::Inline { .. } = slot.kind {
+            return match inline::call(&slot, &letter.event, None, self.inner) {
+                Called::NotTaken => Err(ReplayError::NoSubscription(name.clone())),
+                Called::Went | Called::Stopped | Called::Dead => {
+                    self.forget(letter.id);
+                    Ok(())
+                }
+            };
+        }
+        if slot.is_full_for(letter.event.size_bytes()) {
             return Err(ReplayError::Full(name.clone()));
         }
         // The journal keeps the letter until the delivery has ended: a crash until then loses nothing.

@@ -169,7 +169,7 @@ async fn replay_one(inner: &Inner, event: &Arc<Event>, past: &Past) -> Result<u6
     let mut deliveries = 0;
     for slot in inner.matching(&event.topic).into_iter().filter(wanted) {
         let full = || PastError::Full { by: slot.name.clone(), seq: event.seq };
-        if slot.is_full_and_held(event.size_bytes()) {
+        if slot.is_full_for(event.size_bytes()) {
             return Err(full());
         }
         match slot.offer_again(event, None, true) {

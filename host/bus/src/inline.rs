@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Instant;
 
 use crate::bus::Inner;
@@ -17,7 +17,7 @@ use crate::delivery::{Next, Verdict};
 use crate::event::{Event, Payload};
 use crate::handler::{Delivery, Failure, HandlerError, IntoOutcome, Reply};
 use crate::outbox::Outbox;
-use crate::queue::{Item, Lane};
+use crate::queue::{Item, Lane, Queue};
 use crate::settlement::{Settlement, Waiter, settle};
 use crate::slot::{Kind, Slot};
 use crate::worker::panic_fault;
@@ -67,26 +67,43 @@ impl<T: IntoFlow, E: Into<HandlerError>> IntoFlow for Result<T, E> {
 /// A boxed inline handler.
 pub(crate) type InlineHandler = dyn Fn(&Delivery) -> Result<Flow, HandlerError> + Send + Sync;
 
-/// Calls one inline handler. True when it stopped the event.
-pub(crate) fn call(slot: &Slot, event: &Arc<Event>, waiter: Option<&Arc<Waiter>>, bus: &Inner) -> bool {
-    let Kind::Inline { handler, paused } = &slot.kind else { return false };
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Called {
+    /// Acked; the event goes on.
+    Went,
+    /// Acked; the event stops here.
+    Stopped,
+    /// It is a dead letter.
+    Dead,
+    /// The subscription has ended or has had all the events it wanted.
+    NotTaken,
+}
+
+/// Calls one inline handler.
+pub(crate) fn call(slot: &Slot, event: &Arc<Event>, waiter: Option<&Arc<Waiter>>, bus: &Inner) -> Called {
+    let Kind::Inline { handler, special } = &slot.kind else { return Called::NotTaken };
+    let special = special.load(Acquire);
+    if special && slot.is_closed() {
+        return Called::NotTaken;
+    }
     let settings = slot.settings.load();
-    let Some(last) = slot.count_in(settings.events_max) else { return false };
+    let Some(last) = slot.count_in(settings.events_max) else { return Called::NotTaken };
     slot.counters.matched.fetch_add(1, Relaxed);
     let item = Item::new(event.clone(), Lane::Free, waiter.cloned());
-    let stopped = if paused.load(Relaxed) {
+    let called = if special && !slot.with_queue(Queue::admit) {
         slot.bury(item, DeadReason::Paused);
-        false
+        Called::Dead
     } else {
         run(slot, handler, item, bus)
     };
     if last {
         bus.unroute(slot.number);
     }
-    stopped
+    called
 }
 
-fn run(slot: &Slot, handler: &InlineHandler, mut item: Item, bus: &Inner) -> bool {
+fn run(slot: &Slot, handler: &InlineHandler, mut item: Item, bus: &Inner) -> Called {
     let delivery = Delivery {
         event: item.event.clone(),
         attempt: 1,
@@ -103,12 +120,12 @@ fn run(slot: &Slot, handler: &InlineHandler, mut item: Item, bus: &Inner) -> boo
             slot.counters.acked.fetch_add(1, Relaxed);
             bus.release_now(&slot.name, delivery.outbox.take());
             drop(nested);
-            let (reply, stop) = match flow {
-                Flow::Continue(reply) => (reply, false),
-                Flow::Stop(reply) => (reply, true),
+            let (reply, called) = match flow {
+                Flow::Continue(reply) => (reply, Called::Went),
+                Flow::Stop(reply) => (reply, Called::Stopped),
             };
             settle(item.waiter.as_ref(), &slot.name, || Settlement::Acked(reply));
-            return stop;
+            return called;
         }
         Err(error) => error,
     };
@@ -124,7 +141,7 @@ fn run(slot: &Slot, handler: &InlineHandler, mut item: Item, bus: &Inner) -> boo
     bus.report_failed(&slot.name, &item.event, &record, &error, &Next::Dead(verdict));
     item.history.push(record);
     slot.bury(item, reason);
-    false
+    Called::Dead
 }
 
 thread_local! {

@@ -173,6 +173,15 @@ impl Queue {
         }
     }
 
+    /// Whether an event that does not go through the queue may be handled now; if it is the probe, it is the last.
+    pub(crate) fn admit(&mut self) -> bool {
+        let admitted = !self.is_held();
+        if admitted && self.suspension == Suspension::ProbeNext {
+            self.suspension = Suspension::Suspended;
+        }
+        admitted
+    }
+
     /// An item taken before is settled: the next one of its lane may go.
     pub(crate) fn settle(&mut self, lane: &Lane) {
         self.in_flight = self.in_flight.saturating_sub(1);

@@ -5,7 +5,7 @@
 //! `queue_bytes_max`. The lock is held for a few instructions and never across an await or a call of foreign code.
 
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -56,7 +56,11 @@ pub(crate) struct Slot {
 /// How a subscription gets its events.
 pub(crate) enum Kind {
     /// Called inside publish.
-    Inline { handler: Box<InlineHandler>, paused: AtomicBool },
+    Inline {
+        handler: Box<InlineHandler>,
+        /// Paused, suspended or ended: a call must ask first. Otherwise it costs no lock.
+        special: AtomicBool,
+    },
     /// Through the queue, to worker tasks. What is left at the end becomes dead letters.
     Queued,
     /// Through the queue, to a stream that its owner reads. What is left at the end is counted.
@@ -152,6 +156,20 @@ impl Slot {
         }
         let state = self.lock();
         !state.queue.is_paused() && !state.queue.is_suspended() && !state.queue.has_room_for(bytes)
+    }
+
+    /// Whether an event would find no room, and nothing that makes or waits for some. For what can be offered later as well.
+    pub(crate) fn is_full_for(&self, bytes: usize) -> bool {
+        let waits = match self.settings.load().when_full {
+            WhenFull::DropOldest => return false,
+            WhenFull::Wait { .. } => !self.saturated.load(Relaxed),
+            WhenFull::Spill => true,
+            WhenFull::DropNewest | WhenFull::Refuse => false,
+        };
+        self.read_queue(|queue| {
+            let held = queue.is_paused() || queue.is_suspended();
+            !queue.has_room_for(bytes) && (held || !waits)
+        })
     }
 
     /// Puts an event into the queue, or applies the policy.
@@ -298,6 +316,7 @@ impl Slot {
         if !was_closed {
             self.leave_cursor(&state, &left);
         }
+        self.note_special(&state);
         drop(state);
         self.work.notify_waiters();
         self.room.notify_waiters();
@@ -347,12 +366,21 @@ impl Slot {
 
     /// Runs something on the queue and wakes who may be waiting for its effect.
     pub(crate) fn with_queue<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
-        let value = change(&mut self.lock().queue);
+        let mut state = self.lock();
+        let value = change(&mut state.queue);
+        self.note_special(&state);
+        drop(state);
         self.work.notify_waiters();
         self.work.notify_one();
         self.room.notify_waiters();
         self.progressed();
         value
+    }
+
+    fn note_special(&self, state: &State) {
+        if let Kind::Inline { special, .. } = &self.kind {
+            special.store(state.closed || state.queue.is_paused() || state.queue.is_suspended(), Release);
+        }
     }
 
     /// Reads the queue without waking anybody.

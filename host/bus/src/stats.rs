@@ -157,10 +157,10 @@ pub(crate) fn snapshot(slot: &Slot) -> SubscriptionStats {
     let faults_by_kind = counters.faults_by_kind();
     let (paused, suspended, waiting, waiting_bytes, in_flight) =
         slot.read_queue(|q| (q.is_paused(), q.is_suspended(), q.waiting(), q.waiting_bytes(), q.in_flight()));
-    let (kind, paused) = match &slot.kind {
-        Kind::Inline { paused, .. } => ("inline", paused.load(Relaxed)),
-        Kind::Queued => ("queued", paused),
-        Kind::Stream => ("stream", paused),
+    let kind = match &slot.kind {
+        Kind::Inline { .. } => "inline",
+        Kind::Queued => "queued",
+        Kind::Stream => "stream",
     };
     SubscriptionStats {
         name: slot.name.clone(),

@@ -234,8 +234,7 @@ impl Subscribe {
         R: IntoFlow,
     {
         let handler = Box::new(move |delivery: &Delivery| handler(delivery).into_flow());
-        let paused = AtomicBool::new(self.paused);
-        let slot = self.register(Kind::Inline { handler, paused })?;
+        let slot = self.register(Kind::Inline { handler, special: AtomicBool::new(false) })?;
         Ok(Subscription::new(Control::new(slot)))
     }
 

@@ -49,12 +49,6 @@ impl Slot {
         self.lock().queue.in_flight() == 0
     }
 
-    /// Whether there is no room, and there will be none by itself.
-    pub(crate) fn is_full_and_held(&self, bytes: usize) -> bool {
-        let state = self.lock();
-        (state.queue.is_paused() || state.queue.is_suspended()) && !state.queue.has_room_for(bytes)
-    }
-
     /// Offers an event that was just committed; none where the subscription is not durable.
     pub(super) fn offer_durable(
         &self,

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use plugbus_bus::*;
@@ -177,13 +178,13 @@ async fn all_of_a_family_can_be_cleared() {
 #[tokio::test(start_paused = true)]
 async fn dead_letters_are_replayed_to_their_own_subscription_only() {
     let (bus, seen) = (Bus::default(), Seen::default());
-    let broken = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let broken = Arc::new(AtomicBool::new(true));
     let (flag, recorded) = (broken.clone(), seen.clone());
     let sub = bus
         .subscribe(">")
         .name("fixable")
         .handlers(vec![Box::new(Sync(move |d: &Delivery| {
-            if flag.load(std::sync::atomic::Ordering::SeqCst) {
+            if flag.load(SeqCst) {
                 return Err(Failure::reject("broken").into());
             }
             recorded.add(format!("{}#{}", d.event.topic, d.attempt));
@@ -195,13 +196,13 @@ async fn dead_letters_are_replayed_to_their_own_subscription_only() {
     bus.publish(draft("a")).await.unwrap();
     assert!(bus.wait_idle(LONG).await);
     let id = bus.dead_letters().list(&DeadFilter::default())[0].id;
-    broken.store(false, std::sync::atomic::Ordering::SeqCst);
+    broken.store(false, SeqCst);
     bus.dead_letters().replay(id).await.unwrap();
     assert_eq!(seen.until(1).await, ["a#1"]);
     assert!(bus.wait_idle(LONG).await);
     assert_eq!((other.all().len(), bus.dead_letters().stats().held), (1, 0));
     assert_eq!(bus.dead_letters().replay(id).await, Err(ReplayError::Unknown(id)));
-    broken.store(true, std::sync::atomic::Ordering::SeqCst);
+    broken.store(true, SeqCst);
     bus.publish(draft("b")).await.unwrap();
     assert!(bus.wait_idle(LONG).await);
     drop(sub);
@@ -209,6 +210,89 @@ async fn dead_letters_are_replayed_to_their_own_subscription_only() {
     assert!(matches!(bus.dead_letters().replay(id).await, Err(ReplayError::NoSubscription(_))));
     assert!(bus.dead_letters().get(id).is_some(), "the letter stays");
     assert!(bus.dead_letters().remove(id).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_of_an_inline_handler_is_replayed_inside_the_call() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let broken = Arc::new(AtomicBool::new(true));
+    let (flag, recorded) = (broken.clone(), seen.clone());
+    let sub = bus.subscribe(">").inline(move |delivery: &Delivery| {
+        if flag.load(SeqCst) {
+            return Err(Failure::reject("broken"));
+        }
+        recorded.add(delivery.event.topic.as_str());
+        Ok(())
+    });
+    let sub = sub.unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    broken.store(false, SeqCst);
+    let id = bus.dead_letters().list(&DeadFilter::default())[0].id;
+    bus.dead_letters().replay(id).await.unwrap();
+    assert_eq!((seen.all(), bus.dead_letters().stats().held), (vec!["a".to_owned()], 0));
+    assert_eq!((sub.stats().acked, sub.stats().waiting), (1, 0));
+}
+
+/// One dead letter of a subscription with one event in flight and its queue of one full. It goes on with the permits.
+async fn letter_of_a_full_one(
+    bus: &Bus,
+    policy: WhenFull,
+    seen: &Seen,
+) -> (Subscription, u64, Arc<tokio::sync::Semaphore>) {
+    let go = Arc::new(tokio::sync::Semaphore::new(0));
+    let (permits, recorded) = (go.clone(), seen.clone());
+    let sub = bus.subscribe(">").name("s").queue_events_max(1).when_full(policy).on(move |delivery| {
+        let (go, seen) = (permits.clone(), recorded.clone());
+        async move {
+            if delivery.event.topic.as_str() == "bad" && seen.all().is_empty() {
+                seen.add("broken");
+                return Err(Failure::reject("broken"));
+            }
+            go.acquire().await.unwrap().forget();
+            seen.add(delivery.event.topic.as_str());
+            Ok(())
+        }
+    });
+    bus.publish(draft("bad")).await.unwrap();
+    assert!(bus.wait_idle(LONG).await);
+    bus.publish(draft("a")).await.unwrap();
+    while bus.subscriptions()[0].in_flight == 0 {
+        tokio::task::yield_now().await;
+    }
+    bus.publish(draft("b")).await.unwrap();
+    (sub.unwrap(), bus.dead_letters().list(&DeadFilter::default())[0].id, go)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_waits_for_room_where_a_publisher_would() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let (sub, id, go) = letter_of_a_full_one(&bus, WhenFull::Wait { max: LONG }, &seen).await;
+    let replay = tokio::spawn({
+        let bus = bus.clone();
+        async move { bus.dead_letters().replay(id).await }
+    });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!replay.is_finished());
+    go.add_permits(10);
+    assert_eq!(replay.await.unwrap(), Ok(()));
+    assert_eq!(seen.until(4).await, ["broken", "a", "b", "bad"]);
+    assert_eq!((bus.dead_letters().stats().held, sub.stats().acked), (0, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_keeps_its_letter_where_there_is_no_room_and_no_wait() {
+    for policy in [WhenFull::Refuse, WhenFull::DropNewest, WhenFull::Wait { max: LONG }] {
+        let bus = Bus::default();
+        let (sub, id, _go) = letter_of_a_full_one(&bus, policy, &Seen::default()).await;
+        if policy == (WhenFull::Wait { max: LONG }) {
+            // Nobody waits for what is paused.
+            sub.pause();
+        }
+        let full = Err(ReplayError::Full(Name::parse("s").unwrap()));
+        assert_eq!(bus.dead_letters().replay(id).await, full, "{policy:?}");
+        assert!(bus.dead_letters().get(id).is_some(), "{policy:?}");
+        assert_eq!((bus.dead_letters().stats().total, sub.stats().dropped), (1, 0), "{policy:?}");
+    }
 }
 
 struct Slow {

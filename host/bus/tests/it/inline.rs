@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
 use plugbus_bus::*;
 
 use crate::support::*;
@@ -92,4 +94,51 @@ fn once_and_pause_hold_for_inline_handlers_too() {
     let letters = bus.dead_letters().list(&DeadFilter::default());
     assert_eq!((letters.len(), &letters[0].reason), (2, &DeadReason::Paused));
     assert_eq!(bus.subscriptions().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inline_handler_that_has_had_its_events_is_not_waited_for() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let (again, nested) = (bus.clone(), AtomicBool::new(true));
+    let _first = bus.subscribe("a").name("first").priority(1).inline(move |_: &Delivery| {
+        if nested.swap(false, SeqCst) {
+            again.try_publish(draft("a")).unwrap();
+        }
+    });
+    let recorded = seen.clone();
+    let _once = bus.subscribe("a").once().inline(move |d: &Delivery| recorded.add(d.event.seq.to_string()));
+    let begun = tokio::time::Instant::now();
+    let settled = bus.publish_and_wait(draft("a"), LONG).await.unwrap();
+    assert_eq!((begun.elapsed().as_secs(), settled.receipt.matched), (0, 1));
+    let names: Vec<_> = settled.results.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((names, seen.all()), (vec!["first"], vec!["2".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inline_handler_that_was_removed_is_not_called_any_more() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let (recorded, other) = (seen.clone(), bus.clone());
+    let _first = bus.subscribe("a").name("first").priority(1).inline(move |_: &Delivery| {
+        other.unsubscribe(&Name::parse("second").unwrap());
+    });
+    let _second = bus.subscribe("a").name("second").inline(move |_: &Delivery| recorded.add("called"));
+    let settled = bus.publish_and_wait(draft("a"), LONG).await.unwrap();
+    assert_eq!((settled.receipt.matched, settled.results.len(), seen.all().len()), (1, 1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_inline_handler_gets_one_probe() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let recorded = seen.clone();
+    let sub = bus.subscribe(">").inline(move |d: &Delivery| recorded.add(d.event.topic.as_str())).unwrap();
+    sub.suspend();
+    bus.try_publish(draft("a")).unwrap();
+    sub.probe();
+    for topic in ["b", "c"] {
+        bus.try_publish(draft(topic)).unwrap();
+    }
+    sub.unsuspend();
+    bus.try_publish(draft("d")).unwrap();
+    assert_eq!(seen.all(), ["b", "d"]);
+    assert_eq!(bus.dead_letters().stats().held, 2);
 }
