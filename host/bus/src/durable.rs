@@ -23,6 +23,7 @@ use crate::name::Name;
 use crate::placed::Placed;
 use crate::publish::{Disposition, PublishError, Receipt};
 use crate::slot::Slot;
+use crate::state::StateStore;
 
 pub(crate) mod feeder;
 pub(crate) mod progress;
@@ -36,7 +37,7 @@ pub(crate) struct Durable {
     pub(crate) journal: Arc<dyn Journal>,
     permits: Arc<Semaphore>,
     /// Of subscriptions that are not there now.
-    cursors: Mutex<HashMap<Name, Cursor>>,
+    cursors: Mutex<HashMap<Name, Away>>,
     /// The last number that has been offered to every queue.
     dispatched: AtomicU64,
     /// Told whenever that number has risen.
@@ -45,6 +46,13 @@ pub(crate) struct Durable {
     in_hand: AtomicUsize,
     /// The number at which cursors were written down last.
     floors_at: AtomicU64,
+}
+
+/// What stays of a durable subscription that is not there.
+#[derive(Debug)]
+struct Away {
+    cursor: Cursor,
+    store: Arc<StateStore>,
 }
 
 /// Where a durable subscription without a cursor begins.
@@ -83,7 +91,8 @@ impl Durable {
                 cursor.absent_since_ns = Some(now);
                 self.submit(Write::Absent { cursor: cursor.name.clone(), since_ns: now }, None);
             }
-            self.cursors().insert(cursor.name.clone(), cursor);
+            let store = Arc::new(StateStore::durable(self.journal.clone(), cursor.name.clone()));
+            self.cursors().insert(cursor.name.clone(), Away { cursor, store });
         }
     }
 
@@ -122,9 +131,9 @@ impl Durable {
     }
 
     /// The cursor for a subscription that begins: the one that is there, or a new one. It is open from now on.
-    pub(crate) fn open(&self, name: &Name, start: Start) -> Cursor {
+    pub(crate) fn open(&self, name: &Name, start: Start) -> (Cursor, Arc<StateStore>) {
         let known = self.cursors().remove(name);
-        let cursor = known.unwrap_or_else(|| {
+        let Away { cursor, store } = known.unwrap_or_else(|| {
             let (first, last) = self.journal.span();
             let floor = match start {
                 Start::New => last,
@@ -132,18 +141,20 @@ impl Durable {
                 Start::Seq(seq) => seq.saturating_sub(1).min(last),
             };
             let name = name.clone();
-            Cursor { name, floor, settled: Vec::new(), retries: Vec::new(), absent_since_ns: None }
+            let cursor = Cursor { name, floor, settled: Vec::new(), retries: Vec::new(), absent_since_ns: None };
+            // Nothing is in the journal under that name: what it held was forgotten with the cursor.
+            Away { cursor, store: Arc::new(StateStore::in_memory()) }
         });
         self.submit(Write::Open { cursor: name.clone(), floor: cursor.floor }, None);
-        cursor
+        (cursor, store)
     }
 
     /// A subscription has gone; its cursor stays.
-    pub(crate) fn leave(&self, mut cursor: Cursor) {
+    pub(crate) fn leave(&self, mut cursor: Cursor, store: Arc<StateStore>) {
         let since_ns = now_ns();
         cursor.absent_since_ns = Some(since_ns);
         self.submit(Write::Absent { cursor: cursor.name.clone(), since_ns }, None);
-        self.cursors().insert(cursor.name.clone(), cursor);
+        self.cursors().insert(cursor.name.clone(), Away { cursor, store });
     }
 
     /// Forgets the cursors whose subscriptions have been away for so long.
@@ -151,9 +162,10 @@ impl Durable {
         let absent_ns = u64::try_from(absent_for.as_nanos()).unwrap_or(u64::MAX);
         let before = now_ns().saturating_sub(absent_ns);
         let mut cursors = self.cursors();
-        let away = |cursor: &Cursor| cursor.absent_since_ns.is_some_and(|since| since <= before);
-        let names: Vec<Name> = cursors.values().filter(|cursor| away(cursor)).map(|c| c.name.clone()).collect();
-        let retired: Vec<Cursor> = names.iter().filter_map(|name| cursors.remove(name)).collect();
+        let long = |away: &&Away| away.cursor.absent_since_ns.is_some_and(|since| since <= before);
+        let names: Vec<Name> = cursors.values().filter(long).map(|away| away.cursor.name.clone()).collect();
+        let retired: Vec<Cursor> =
+            names.iter().filter_map(|name| cursors.remove(name)).map(|away| away.cursor).collect();
         drop(cursors);
         if !names.is_empty() {
             self.submit(Write::Retire(names), None);
@@ -163,12 +175,12 @@ impl Durable {
 
     /// The cursors whose subscriptions are away.
     pub(crate) fn absent(&self) -> Vec<Cursor> {
-        let mut all: Vec<Cursor> = self.cursors().values().cloned().collect();
+        let mut all: Vec<Cursor> = self.cursors().values().map(|away| away.cursor.clone()).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
 
-    fn cursors(&self) -> MutexGuard<'_, HashMap<Name, Cursor>> {
+    fn cursors(&self) -> MutexGuard<'_, HashMap<Name, Away>> {
         self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

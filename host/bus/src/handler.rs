@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::event::{Draft, Event, Payload};
 use crate::name::Name;
 use crate::outbox::{Outbox, OutboxFull};
+use crate::state::State;
 
 /// A boxed future, as the object-safe [`Handler`] returns it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -26,6 +27,8 @@ pub struct Delivery {
     pub subscription: Name,
     /// What the handler publishes: released when it acks, thrown away when it does not.
     pub outbox: Outbox,
+    /// What the subscription's handlers remember: changes are committed when it acks, thrown away when it does not.
+    pub state: State,
 }
 
 impl Delivery {

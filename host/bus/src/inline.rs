@@ -20,6 +20,7 @@ use crate::outbox::Outbox;
 use crate::queue::{Item, Lane, Queue};
 use crate::settlement::{Settlement, Waiter, settle};
 use crate::slot::{Kind, Slot};
+use crate::state::State;
 use crate::worker::panic_fault;
 
 /// What an inline handler answers.
@@ -109,6 +110,8 @@ fn run(slot: &Slot, handler: &InlineHandler, mut item: Item, bus: &Inner) -> Cal
         attempt: 1,
         subscription: slot.name.clone(),
         outbox: Outbox::new(slot.settings.load().outbox),
+        // Its store would have to be waited for, which an inline handler cannot: it has one that remembers nothing.
+        state: State::detached(slot.settings.load().state),
     };
     let begun = Instant::now();
     let nested = Nested::enter();

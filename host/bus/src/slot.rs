@@ -23,6 +23,7 @@ use crate::name::Name;
 use crate::queue::{Item, Lane, Queue, Take};
 use crate::settings::{Settings, WhenFull};
 use crate::settlement::{Settlement, Waiter, settle};
+use crate::state::StateStore;
 use crate::stats::Counters;
 use crate::topic::Filter;
 
@@ -51,6 +52,8 @@ pub(crate) struct Slot {
     saturated: AtomicBool,
     taken_in: AtomicU64,
     workers: Mutex<Workers>,
+    /// What its handlers remember.
+    pub(crate) store: Arc<StateStore>,
 }
 
 /// How a subscription gets its events.
@@ -109,6 +112,7 @@ impl Slot {
         priority: i32,
         kind: Kind,
         progress: Option<Progress>,
+        store: Arc<StateStore>,
         bus: Weak<Inner>,
     ) -> Self {
         let queue = Queue::new(settings.queue_events_max.get(), settings.queue_bytes_max);
@@ -129,6 +133,7 @@ impl Slot {
             saturated: AtomicBool::new(false),
             taken_in: AtomicU64::new(0),
             workers: Mutex::default(),
+            store,
         }
     }
 

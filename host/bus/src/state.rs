@@ -106,6 +106,8 @@ struct Entry {
 
 /// Deletions that are remembered to tell whether somebody has read them.
 const DELETED_MAX: usize = 4096;
+/// Keys and buckets that one delivery is remembered to have read; over it, it is taken to have read everything.
+const READ_MAX: usize = 4096;
 
 /// The store as one delivery sees it.
 #[derive(Debug)]
@@ -121,6 +123,8 @@ struct Staged {
     since: Option<u64>,
     read: BTreeSet<Place>,
     listed: BTreeSet<Arc<str>>,
+    /// It has read so much that any change of the store may be one of what it has read.
+    read_much: bool,
     /// New values; none where the key is deleted.
     changes: BTreeMap<Place, Option<Bytes>>,
 }
@@ -182,6 +186,9 @@ impl Committed {
         if since == self.version {
             return false;
         }
+        if staged.read_much {
+            return true;
+        }
         let changed = |place: &Place| match self.entries.get(place) {
             Some(entry) => entry.version > since,
             None => self.forgotten > since || self.deleted.get(place).is_some_and(|version| *version > since),
@@ -218,7 +225,7 @@ impl State {
             return Ok(changed.clone());
         }
         let value = committed.entries.get(&place).map(|entry| entry.value.clone());
-        staged.read.insert(place);
+        staged.note_read(place);
         Ok(value)
     }
 
@@ -256,8 +263,16 @@ impl State {
     /// # Errors
     /// [`StateError::Journal`] where the store cannot be read.
     pub async fn delete(&self, bucket: &str, key: &str) -> Result<(), StateError> {
+        let place: Place = (Arc::from(bucket), Arc::from(key));
         let committed = self.store.open().await?;
-        self.staged(&committed).changes.insert((Arc::from(bucket), Arc::from(key)), None);
+        let mut staged = self.staged(&committed);
+        // What is not there needs no deletion, and so the number of changes is bounded by what the store may hold.
+        if committed.entries.contains_key(&place) {
+            staged.changes.insert(place.clone(), None);
+        } else {
+            staged.changes.remove(&place);
+        }
+        staged.note_read(place);
         Ok(())
     }
 
@@ -269,7 +284,7 @@ impl State {
         let bucket: Arc<str> = Arc::from(bucket);
         let committed = self.store.open().await?;
         let mut staged = self.staged(&committed);
-        staged.listed.insert(bucket.clone());
+        staged.note_listed(bucket.clone());
         let from = || (bucket.clone(), Arc::from(after.unwrap_or_default()));
         let own = |place: &Place| place.0 == bucket && after.is_none_or(|after| &*place.1 > after);
         let kept = committed.entries.range(from()..).map(|(place, _)| place).take_while(|place| place.0 == bucket);
@@ -320,6 +335,22 @@ impl State {
 }
 
 impl Staged {
+    fn note_read(&mut self, place: Place) {
+        if self.read.len() < READ_MAX {
+            self.read.insert(place);
+        } else {
+            self.read_much |= !self.read.contains(&place);
+        }
+    }
+
+    fn note_listed(&mut self, bucket: Arc<str>) {
+        if self.listed.len() < READ_MAX {
+            self.listed.insert(bucket);
+        } else {
+            self.read_much |= !self.listed.contains(&bucket);
+        }
+    }
+
     /// How large the store would be with the changes.
     fn bytes_after(&self, committed: &Committed) -> usize {
         let mut bytes = committed.bytes;
@@ -421,7 +452,22 @@ mod tests {
         assert_eq!(one.get("b", "3").await.unwrap(), None);
         one.delete("b", "1").await.unwrap();
         one.set("b", "3", value(100)).await.unwrap();
-        assert_eq!(one.commit().unwrap().len(), 3);
+        assert_eq!(one.commit().unwrap().len(), 2, "what was set and deleted in one delivery was never there");
+    }
+
+    #[tokio::test]
+    async fn what_a_delivery_has_read_is_bounded_and_still_noticed() {
+        let (one, two) = pair();
+        for n in 0..=READ_MAX {
+            two.get("b", &n.to_string()).await.unwrap();
+        }
+        one.set("b", "other", Bytes::new()).await.unwrap();
+        one.commit().unwrap();
+        assert_eq!(two.commit(), Err(Conflict));
+        for n in 0..10_000 {
+            two.delete("b", &n.to_string()).await.unwrap();
+        }
+        assert_eq!(two.commit(), Ok(Vec::new()), "what is not there needs no deletion");
     }
 
     #[tokio::test]

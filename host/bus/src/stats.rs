@@ -72,6 +72,8 @@ pub struct SubscriptionStats {
     pub full: u64,
     /// Events left behind by a stream that went away.
     pub discarded: u64,
+    /// Attempts repeated because another handler had changed what they had read in the store.
+    pub conflicts: u64,
     /// Events waiting now.
     pub waiting: usize,
     /// Bytes waiting now.
@@ -114,6 +116,7 @@ pub(crate) struct Counters {
     pub(crate) dropped: AtomicU64,
     pub(crate) full: AtomicU64,
     pub(crate) discarded: AtomicU64,
+    pub(crate) conflicts: AtomicU64,
     pub(crate) spilled: AtomicU64,
     pub(crate) retired: AtomicU64,
     faults: [AtomicU64; FAULT_KINDS.len()],
@@ -179,6 +182,7 @@ pub(crate) fn snapshot(slot: &Slot) -> SubscriptionStats {
         dropped: counters.dropped.load(Relaxed),
         full: counters.full.load(Relaxed),
         discarded: counters.discarded.load(Relaxed),
+        conflicts: counters.conflicts.load(Relaxed),
         waiting,
         waiting_bytes,
         in_flight,

@@ -18,6 +18,7 @@ use crate::outbox::OutboxLimits;
 use crate::retry::RetryPolicy;
 use crate::settings::{CONCURRENCY_MAX, OrderingKey, Settings, SourceFilter, WhenFull};
 use crate::slot::{Kind, Slot};
+use crate::state::StateStore;
 use crate::stream::EventStream;
 use crate::topic::{Filter, Topic, TopicError};
 
@@ -270,12 +271,15 @@ impl Subscribe {
                 return Err(SubscribeError::NameTaken(name));
             }
             registry.next_number += 1;
-            let progress = match (&bus.durable, self.durable) {
-                (Some(durable), Some(start)) => Some(Progress::new(durable.open(&name, start))),
-                _ => None,
+            let (progress, store) = match (&bus.durable, self.durable) {
+                (Some(durable), Some(start)) => {
+                    let (cursor, store) = durable.open(&name, start);
+                    (Some(Progress::new(cursor)), store)
+                }
+                _ => (None, Arc::new(StateStore::in_memory())),
             };
             let weak = Arc::downgrade(&bus);
-            let slot = Slot::new(number, name, filters, self.settings, self.priority, kind, progress, weak);
+            let slot = Slot::new(number, name, filters, self.settings, self.priority, kind, progress, store, weak);
             let slot = Arc::new(slot);
             if self.paused {
                 slot.with_queue(|queue| queue.set_paused(true));

@@ -19,6 +19,7 @@ use crate::outbox::Outbox;
 use crate::queue::Item;
 use crate::settlement::{Settlement, settle};
 use crate::slot::{Slot, Wake};
+use crate::state::State;
 
 mod durable;
 
@@ -50,6 +51,7 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
         attempt: item.attempt,
         subscription: slot.name.clone(),
         outbox: Outbox::new(settings.outbox),
+        state: State::new(slot.store.clone(), settings.state),
     });
     let begun = Instant::now();
     let outcome = match settings.timeout {
@@ -69,7 +71,12 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
         return durable::conclude(in_flight, &delivery, outcome, next).await;
     }
     match outcome {
-        Ok(reply) => in_flight.ack(reply, delivery.outbox.take()).await,
+        Ok(reply) => {
+            if slot.commit_state(&delivery).is_err() {
+                return in_flight.repeat();
+            }
+            in_flight.ack(reply, delivery.outbox.take()).await;
+        }
         Err(error) => {
             if let Some(item) = in_flight.item.take() {
                 conclude(&slot, item, Err(error), next);
@@ -145,6 +152,14 @@ struct Acked {
 impl InFlight {
     fn new(slot: Arc<Slot>, item: Item) -> Self {
         Self { slot, item: Some(item), acked: None }
+    }
+
+    /// Another handler has changed what this one had read: nothing of this attempt is kept, and it does not count.
+    fn repeat(mut self) {
+        if let Some(item) = self.item.take() {
+            self.slot.counters.conflicts.fetch_add(1, Relaxed);
+            self.slot.again(item);
+        }
     }
 
     /// Releases what the handler published, then settles. From here on nothing is repeated: where the task is cut off while

@@ -13,11 +13,13 @@ use super::{Offer, Slot, State, lane_of};
 use crate::clock::now_ns;
 use crate::durable::progress::Offered;
 use crate::event::Event;
+use crate::handler::Delivery;
 use crate::journal::{Batch, Permit, Retry, Settle, Write};
 use crate::name::Name;
 use crate::queue::Item;
 use crate::settings::Settings;
 use crate::settlement::Waiter;
+use crate::state::{Conflict, State as Remembered};
 
 /// What a feeder does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,11 +178,21 @@ impl Slot {
     }
 
     /// A delivery of the cursor's has ended: writes that down with all that it led to, and lets the next of its lane go.
-    pub(crate) fn settle_tracked(&self, item: &Item, parts: Settle, permit: Permit) {
+    ///
+    /// # Errors
+    /// [`Conflict`] where another handler has changed what this one had read in the store; nothing has happened then.
+    pub(crate) fn settle_tracked(
+        &self,
+        item: &Item,
+        remembered: Option<&Remembered>,
+        parts: Settle,
+        permit: Permit,
+    ) -> Result<(), Conflict> {
         let mut state = self.lock();
+        let changes = remembered.map_or_else(|| Ok(Vec::new()), Remembered::commit)?;
         if let Some(progress) = &mut state.progress {
             let floor = progress.settle(item.event.seq);
-            self.write(Write::Settle(Box::new(Settle { floor, ..parts })), Some(permit));
+            self.write(Write::Settle(Box::new(Settle { floor, state: changes, ..parts })), Some(permit));
         }
         state.queue.settle(&item.lane);
         let more = state.queue.has_runnable();
@@ -190,6 +202,22 @@ impl Slot {
         }
         self.feed.notify_one();
         self.progressed();
+        Ok(())
+    }
+
+    /// Commits what the handler of a delivery that is none of the cursor's remembers.
+    ///
+    /// # Errors
+    /// As [`Slot::settle_tracked`].
+    pub(crate) fn commit_state(&self, delivery: &Delivery) -> Result<(), Conflict> {
+        let guard = self.lock();
+        let state = delivery.state.commit()?;
+        if !state.is_empty() && guard.progress.is_some() {
+            let (cursor, seq, floor) = (self.name.clone(), 0, 0);
+            let settle = Settle { cursor, seq, floor, published: Vec::new(), state, dead: None };
+            self.write(Write::Settle(Box::new(settle)), None);
+        }
+        Ok(())
     }
 
     /// Writes down that a delivery of the cursor's comes again.
@@ -221,7 +249,7 @@ impl Slot {
         if let Some(bus) = self.bus.upgrade()
             && let Some(durable) = &bus.durable
         {
-            durable.leave(progress.cursor(&self.name, retries));
+            durable.leave(progress.cursor(&self.name, retries), self.store.clone());
         }
     }
 

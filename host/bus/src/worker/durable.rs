@@ -20,9 +20,13 @@ pub(super) async fn conclude(mut in_flight: InFlight, delivery: &Arc<Delivery>, 
     let Some(mut item) = in_flight.item.take() else { return };
     let error = match outcome {
         Ok(reply) => {
-            slot.counters.acked.fetch_add(1, Relaxed);
             let (published, stubs) = bus.prepare_staged(&slot.name, delivery.outbox.take());
-            slot.settle_tracked(&item, Settle { published, ..ended(&slot, &item) }, permit);
+            let parts = Settle { published, ..ended(&slot, &item) };
+            if slot.settle_tracked(&item, Some(&delivery.state), parts, permit).is_err() {
+                in_flight.item = Some(item);
+                return in_flight.repeat();
+            }
+            slot.counters.acked.fetch_add(1, Relaxed);
             settle(item.waiter.as_ref(), &slot.name, || Settlement::Acked(reply));
             for stub in stubs {
                 match stub.placed().await {
@@ -58,7 +62,9 @@ fn bury(slot: &Slot, item: Item, verdict: Verdict, error: HandlerError, permit: 
         .bus
         .upgrade()
         .map(|bus| bus.new_letter(item.event.clone(), Some(&slot.name), reason.clone(), item.history.clone()));
-    slot.settle_tracked(&item, Settle { dead: letter.map(Box::new), ..ended(slot, &item) }, permit);
+    let parts = Settle { dead: letter.map(Box::new), ..ended(slot, &item) };
+    // Without changes to the store there is nothing that could conflict.
+    let _ = slot.settle_tracked(&item, None, parts, permit);
     settle(item.waiter.as_ref(), &slot.name, || Settlement::Dead(reason));
 }
 

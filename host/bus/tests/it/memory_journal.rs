@@ -144,10 +144,12 @@ impl Disk {
 
     fn settle(&mut self, settle: Settle) -> Vec<Appended> {
         let cursor = self.cursor(&settle.cursor);
-        assert!(!cursor.settled.contains(&settle.seq) && settle.seq > cursor.floor, "settled twice: {settle:?}");
-        cursor.retries.retain(|retry| retry.seq != settle.seq);
-        cursor.settled.push(settle.seq);
-        cursor.settled.sort_unstable();
+        if settle.seq > 0 {
+            assert!(!cursor.settled.contains(&settle.seq) && settle.seq > cursor.floor, "settled twice: {settle:?}");
+            cursor.retries.retain(|retry| retry.seq != settle.seq);
+            cursor.settled.push(settle.seq);
+            cursor.settled.sort_unstable();
+        }
         self.raise(&settle.cursor, settle.floor);
         for write in settle.state {
             match write {
