@@ -11,7 +11,7 @@ use plugbus::{Host, HostError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::{Global, Run};
-use crate::failure::{Failure, Outcome, say};
+use crate::failure::{Failure, Outcome, chain, say};
 use crate::place;
 
 mod logging;
@@ -42,7 +42,7 @@ fn configuration(global: &Global, args: &Run) -> Result<Config, Failure> {
         Some(file) => Config::read(&file)?,
         None => Config::default(),
     };
-    args.settings.apply(&mut config)?;
+    args.settings.apply(&mut config).map_err(|error| Failure::usage(chain(&error)))?;
     if let Some(socket) = place::given(&global.socket) {
         config.socket = Some(socket);
     }
