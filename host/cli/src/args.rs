@@ -87,7 +87,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Signals: SIGTERM and SIGINT stop the daemon after what is in flight is settled, at most for the grace; a second one stops it
-at once. SIGHUP looks through the plugins folder.
+at once. SIGHUP looks through the plugins folder, and tries again what was refused.
 
 Each setting is also a key of the configuration file and an environment variable: the flag wins over the variable, the
 variable over the file. --loader-rescan-ms is PLUGBUS_LOADER_RESCAN_MS and
@@ -232,7 +232,7 @@ pub(crate) enum PluginsAction {
         /// Its name
         name: String,
     },
-    /// Look through the plugins folder now
+    /// Look through the plugins folder now, and try again what was refused
     Rescan,
 }
 

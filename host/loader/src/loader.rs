@@ -125,7 +125,8 @@ impl Loader {
     }
 
     /// Looks at the folder now. When this returns, what it holds has been carried out: new and changed plugins run or are
-    /// rejected, and those whose file is missing are unloaded (without the wait that a rescan by itself gives them).
+    /// rejected, and those whose file is missing are unloaded (without the wait that a rescan by itself gives them). What
+    /// was refused is tried again, changed or not; the same refusal is not told a second time.
     ///
     /// # Errors
     /// [`LoaderError`] where the folder cannot be scanned; what runs goes on running.
