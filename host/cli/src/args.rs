@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+use plugbus::bus::{Event, EventLimits};
 
 mod settings;
 
@@ -171,11 +172,13 @@ impl Attributes {
     }
 }
 
+/// Checked here and not by the daemon alone: in the JSON that goes there, an extension of the name of an attribute would
+/// stand in the attribute's place.
 fn name_and_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) => Ok((name.into(), value.into())),
-        None => Err("write NAME=VALUE".into()),
-    }
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    let draft = Event::draft("any").map_err(|error| error.to_string())?.extension(name, value);
+    EventLimits::default().check(&draft).map_err(|error| error.to_string())?;
+    Ok((name.into(), value.into()))
 }
 
 #[derive(Debug, Args)]

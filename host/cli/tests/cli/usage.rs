@@ -11,6 +11,12 @@ fn wrong_usage_is_exit_code_2_and_help_is_0() {
         &["emit"],
         &["emit", "a", "b", "c"],
         &["emit", "a", "--ext", "novalue"],
+        // Would take the place of the topic, of the data, of the host's number.
+        &["emit", "a", "--ext", "type=b"],
+        &["emit", "a", "--ext", "data=b"],
+        &["emit", "a", "--ext", "seq=1"],
+        &["emit", "a", "--ext", "Key=1"],
+        &["emit", "a", "--ext", "k=a\nb"],
         &["emit", "a", "--wait=soon"],
         &["emit", "a", "--wait=999999999"],
         &["emit", "--lines", "a", "b"],
