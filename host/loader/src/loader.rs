@@ -32,13 +32,13 @@ struct Inner {
     task: JoinHandle<()>,
 }
 
-/// Why a loader did not start.
+/// Why a loader did not start, or did not look at the folder again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoaderError {
     /// The plugins folder cannot be scanned.
-    #[error("the loader does not start")]
-    Scan(#[source] Arc<ScanError>),
+    #[error(transparent)]
+    Scan(Arc<ScanError>),
     /// A setting that cannot work.
     #[error("loader settings: {0}")]
     Config(&'static str),

@@ -69,6 +69,8 @@ async fn a_folder_that_vanishes_takes_nothing_with_it_and_is_found_again() {
     let aside = host.parent.path().join("aside");
     fs::rename(host.path(""), &aside).unwrap();
     host.until("scans fail", || host.loader.stats().scans_failed >= 3).await;
+    let error = host.loader.rescan().await.unwrap_err();
+    assert!(error.to_string().starts_with("cannot read the plugins folder `"), "{error}");
     assert_eq!(host.letter().await, "A");
     fs::create_dir(host.path("")).unwrap();
     host.put_guest("p.wasm", &Guest::replies('B'));
