@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+use plugbus::bus::{Event, EventLimits};
 
 mod settings;
 
@@ -87,7 +88,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Signals: SIGTERM and SIGINT stop the daemon after what is in flight is settled, at most for the grace; a second one stops it
-at once. SIGHUP looks through the plugins folder.
+at once. SIGHUP looks through the plugins folder, and tries again what was refused.
 
 Each setting is also a key of the configuration file and an environment variable: the flag wins over the variable, the
 variable over the file. --loader-rescan-ms is PLUGBUS_LOADER_RESCAN_MS and
@@ -171,11 +172,13 @@ impl Attributes {
     }
 }
 
+/// Checked here and not by the daemon alone: in the JSON that goes there, an extension of the name of an attribute would
+/// stand in the attribute's place.
 fn name_and_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) => Ok((name.into(), value.into())),
-        None => Err("write NAME=VALUE".into()),
-    }
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    let draft = Event::draft("any").map_err(|error| error.to_string())?.extension(name, value);
+    EventLimits::default().check(&draft).map_err(|error| error.to_string())?;
+    Ok((name.into(), value.into()))
 }
 
 #[derive(Debug, Args)]
@@ -232,7 +235,7 @@ pub(crate) enum PluginsAction {
         /// Its name
         name: String,
     },
-    /// Look through the plugins folder now
+    /// Look through the plugins folder now, and try again what was refused
     Rescan,
 }
 

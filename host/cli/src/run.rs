@@ -11,7 +11,7 @@ use plugbus::{Host, HostError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::{Global, Run};
-use crate::failure::{Failure, Outcome, say};
+use crate::failure::{Failure, Outcome, chain, say};
 use crate::place;
 
 mod logging;
@@ -42,7 +42,7 @@ fn configuration(global: &Global, args: &Run) -> Result<Config, Failure> {
         Some(file) => Config::read(&file)?,
         None => Config::default(),
     };
-    args.settings.apply(&mut config)?;
+    args.settings.apply(&mut config).map_err(|error| Failure::usage(chain(&error)))?;
     if let Some(socket) = place::given(&global.socket) {
         config.socket = Some(socket);
     }
@@ -124,7 +124,13 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Held, never waited for: with somebody listening, a file over the process's limit (`ulimit -f`) is an error of that
+    /// one write. By default the whole daemon would be killed, and a plugin that writes to a granted folder could do it.
+    _file_size: Signal,
 }
+
+/// `SIGXFSZ` on Linux and macOS.
+const FILE_SIZE: i32 = 25;
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
@@ -133,6 +139,7 @@ impl Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
             hangup: listen(SignalKind::hangup())?,
+            _file_size: listen(SignalKind::from_raw(FILE_SIZE))?,
         })
     }
 

@@ -11,6 +11,10 @@ use crate::clock::unix_ns;
 use crate::faults::{FaultRecord, cut_backtrace, cut_stderr};
 use crate::load::LoadError;
 
+pub(crate) mod settings;
+
+pub use settings::{QueueStatus, RetryStatus, SupervisionStatus};
+
 /// Most levels of an error's causes that are shown.
 const CAUSES_MAX: usize = 16;
 /// Most characters of each.
@@ -84,6 +88,16 @@ pub struct RunningStatus {
     pub imports: Vec<String>,
     /// What the component exports.
     pub exports: Vec<String>,
+    /// Of which events the order is kept where there are several instances, as the manifest writes it.
+    pub ordering_key: Option<String>,
+    /// The only source it listens to, where there is one.
+    pub source: Option<String>,
+    /// What waits for it.
+    pub queue: QueueStatus,
+    /// What follows a failed attempt.
+    pub retry: RetryStatus,
+    /// When it is suspended.
+    pub supervision: SupervisionStatus,
     /// Bounds on each instance.
     pub limits: Limits,
     /// What it may touch. Names of variables, never their values.

@@ -276,7 +276,14 @@ fn loader_config(config: &Config) -> LoaderConfig {
 /// Makes a folder that is not there; one that is there keeps its mode.
 fn make_folder(key: &'static str, path: &Path, mode: u32) -> Result<(), HostError> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
-    made.map_err(|source| HostError::Folder { key, path: path.to_owned(), source })
+    made.map_err(|source| match source.kind() {
+        // The system says "exists" then, which sounds as if all were well.
+        io::ErrorKind::AlreadyExists => {
+            io::Error::new(io::ErrorKind::NotADirectory, "it is there, but it is no folder")
+        }
+        _ => source,
+    })
+    .map_err(|source| HostError::Folder { key, path: path.to_owned(), source })
 }
 
 impl std::fmt::Debug for Host {

@@ -137,6 +137,28 @@ fn the_flag_wins_over_the_variable_and_the_variable_over_the_file() {
 }
 
 #[test]
+fn a_write_over_the_limit_on_file_sizes_does_not_kill_it() {
+    let place = Place::new();
+    let daemon = place.daemon();
+    // What the system sends with such a write, be it a plugin's, the cache's or the log's.
+    daemon.signal("XFSZ");
+    place.ok(&["ping"]);
+    daemon.stop();
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_counts_as_not_set() {
+    let place = Place::new();
+    let daemon = place.daemon_with(|command| {
+        // The path of the socket is what the test itself needs.
+        let keys = plugbus::config::keys::KEYS.iter().filter(|key| key.name != "socket");
+        command.envs(keys.map(|key| (key.env, ""))).env("PLUGBUS_CONFIG", "").env("XDG_RUNTIME_DIR", "")
+    });
+    place.ok(&["ping"]);
+    daemon.stop();
+}
+
+#[test]
 fn the_log_can_be_json() {
     let place = Place::new();
     let daemon = place.daemon_with(|command| command.args(["--log-format", "json", "--log-level", "debug"]));

@@ -175,7 +175,14 @@ pub(super) fn described(value: &DeValue<'_>) -> String {
 
 /// Text from outside, fit for a message: cut and escaped.
 pub(super) fn quoted(text: &str) -> String {
-    let mut out: String = text.chars().take(QUOTED_CHARS_MAX).flat_map(char::escape_debug).collect();
+    let mut out = String::new();
+    for character in text.chars().take(QUOTED_CHARS_MAX) {
+        match character {
+            // Harmless on a terminal, and easier to read as they are.
+            '"' | '\'' => out.push(character),
+            _ => out.extend(character.escape_debug()),
+        }
+    }
     if text.chars().nth(QUOTED_CHARS_MAX).is_some() {
         out.push('…');
     }

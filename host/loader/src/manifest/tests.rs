@@ -231,6 +231,8 @@ fn an_error_names_file_line_column_and_the_nearest_right_key() {
         ("[config]\nx = nan", "`config` is nan; expected a number that JSON has"),
         ("[config]\nx = 99999999999999999999", "expected a whole number of at most 64 bits"),
         ("a = = 1", "plugins.d/p.toml:1:"),
+        ("a = b", "p.toml:1:5: not valid TOML: string values must be quoted, expected literal string"),
+        ("a = b\"", "p.toml:1:5: not valid TOML: missing opening quote, expected `\"`"),
         ("x = 1\nx = 2", "p.toml:2:1: not valid TOML: duplicate key"),
         ("\"grüße\" = 1\nx = 1\n", "p.toml:1:1: "),
         ("filters = [\"ü\", 7]", "p.toml:1:17: "),

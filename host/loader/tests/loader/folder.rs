@@ -45,11 +45,32 @@ async fn an_explicit_rescan_unloads_and_loads_at_once() {
 }
 
 #[tokio::test]
+async fn an_explicit_rescan_tries_again_what_was_refused_for_a_cause_outside_its_files() {
+    let host = Folder::new()
+        .with("p.wasm", &Guest::replies('A'))
+        .with_text("p.toml", "[[grants.dirs]]\nhost = \"data\"\nguest = \"/data\"\n")
+        .with_text("bad.wasm", "no component")
+        .start()
+        .await;
+    let rejection = host.status("p").last_rejection.unwrap();
+    assert_eq!(rejection.kind, "link");
+    assert!(rejection.cause.contains("plugins/data"), "{}", rejection.cause);
+    host.loader.rescan().await.unwrap();
+    assert_eq!(host.generation("p"), None);
+    fs::create_dir(host.path("data")).unwrap();
+    host.loader.rescan().await.unwrap();
+    assert_eq!((host.generation("p"), host.status("p").last_rejection), (Some(1), None));
+    assert_eq!(host.told("rejected").len(), 2, "each refusal is told once");
+}
+
+#[tokio::test]
 async fn a_folder_that_vanishes_takes_nothing_with_it_and_is_found_again() {
     let host = Folder::new().with("p.wasm", &Guest::replies('A')).start().await;
     let aside = host.parent.path().join("aside");
     fs::rename(host.path(""), &aside).unwrap();
     host.until("scans fail", || host.loader.stats().scans_failed >= 3).await;
+    let error = host.loader.rescan().await.unwrap_err();
+    assert!(error.to_string().starts_with("cannot read the plugins folder `"), "{error}");
     assert_eq!(host.letter().await, "A");
     fs::create_dir(host.path("")).unwrap();
     host.put_guest("p.wasm", &Guest::replies('B'));

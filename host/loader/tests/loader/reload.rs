@@ -133,6 +133,34 @@ async fn a_manifest_edit_reloads_and_a_wrong_one_does_not() {
 }
 
 #[tokio::test]
+async fn the_settings_in_force_are_shown_as_the_manifest_names_them() {
+    let manifest = "ordering_key = \"extension:session\"\nsource = \"hook/*\"\ninstances = 2\n\
+                    [queue]\nevents_max = 7\nwhen_full = \"drop_oldest\"\n[retry]\nattempts = 2\n[supervision]\nbudget = 9\n";
+    let host = Folder::new()
+        .with("plain.wasm", &Guest::replies('A'))
+        .with("set.wasm", &Guest::replies('A'))
+        .with_text("set.toml", manifest)
+        .start()
+        .await;
+    let status = |name: &str| serde_json::to_value(host.status(name)).unwrap();
+    let plain = serde_json::json!({
+        "ordering_key": null,
+        "source": null,
+        "queue": { "events_max": 1024, "bytes_max": 64 << 20, "when_full": "wait", "wait_max_ms": 1000, "dead_letter_drops": false },
+        "retry": { "attempts": 5, "backoff_min_ms": 100, "backoff_max_ms": 30_000, "retry_after_max_ms": 300_000 },
+        "supervision": { "budget": 5, "window_ms": 60_000, "suspend_min_ms": 1000, "suspend_max_ms": 300_000 },
+    });
+    for (key, value) in plain.as_object().unwrap() {
+        assert_eq!(status("plain")[key], *value, "{key}");
+    }
+    let set = status("set");
+    assert_eq!((&set["ordering_key"], &set["source"]), (&"extension:session".into(), &"hook/*".into()));
+    assert_eq!((&set["queue"]["events_max"], &set["queue"]["when_full"]), (&7.into(), &"drop_oldest".into()));
+    assert_eq!(set["queue"]["wait_max_ms"], serde_json::Value::Null);
+    assert_eq!((&set["retry"]["attempts"], &set["supervision"]["budget"]), (&2.into(), &9.into()));
+}
+
+#[tokio::test]
 async fn touching_a_file_reloads_nothing() {
     let host = Folder::new().with("p.wasm", &Guest::replies('A')).start().await;
     host.put_guest("p.wasm", &Guest::replies('A'));

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use plugbus_bus::event::ATTRIBUTE_BYTES_MAX;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
@@ -98,12 +99,20 @@ fn check_value(kind: Kind, value: &Value) -> Result<(), String> {
         (Kind::Number { min, max }, _) => Err(format!("is {shown}; a whole number from {min} to {max} is allowed")),
         (Kind::Switch, Value::Boolean(_)) => Ok(()),
         (Kind::Switch, _) => Err(format!("is {shown}; true or false is allowed")),
-        (Kind::Path | Kind::Text, Value::String(text)) if !text.is_empty() => Ok(()),
+        (Kind::Path, Value::String(text)) if !text.is_empty() => Ok(()),
         (Kind::Path, _) => Err(format!("is {shown}; a path is needed")),
-        (Kind::Text, _) => Err(format!("is {shown}; text is needed")),
+        (Kind::Text, Value::String(text)) if is_plain(text) => Ok(()),
+        (Kind::Text, _) => {
+            Err(format!("is {shown}; text of 1 to {ATTRIBUTE_BYTES_MAX} bytes without control characters is needed"))
+        }
         (Kind::Choice(choices), Value::String(text)) if choices.contains(&text.as_str()) => Ok(()),
         (Kind::Choice(choices), _) => Err(format!("is {shown}; one of {} is allowed", choices.join(", "))),
     }
+}
+
+/// Whether a text may be an attribute of every event. Pure.
+fn is_plain(text: &str) -> bool {
+    (1..=ATTRIBUTE_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 fn unknown(name: &str) -> String {

@@ -31,7 +31,7 @@ pub enum Kind {
     Switch,
     /// A path.
     Path,
-    /// Text that is not empty.
+    /// Text of 1 to 255 bytes without control characters.
     Text,
     /// One of these.
     Choice(&'static [&'static str]),

@@ -25,7 +25,7 @@ pub enum ClientError {
         path: PathBuf,
     },
     /// The socket cannot be used.
-    #[error("cannot connect to {}", path.display())]
+    #[error("cannot connect to {}{}", path.display(), hint(source))]
     Connect {
         /// The socket.
         path: PathBuf,
@@ -158,6 +158,14 @@ impl Client {
     #[must_use]
     pub fn unexpected(&self) -> ClientError {
         ClientError::Unexpected { path: self.incoming.path.clone() }
+    }
+}
+
+/// How to mend what the system says, where it says too little.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied => "; only the user who runs the daemon may",
+        _ => "",
     }
 }
 

@@ -182,7 +182,7 @@ pub(crate) fn text_or_encoded(payload: &Payload) -> (Option<String>, Option<Stri
 pub fn parse_event(json: &RawValue) -> Result<Draft, ErrorLine> {
     let invalid = |message: String| ErrorLine::new(ErrorCode::InvalidEvent, message);
     let parts: Parts = serde_json::from_str(json.get()).map_err(|error| invalid(format!("event: {error}")))?;
-    let Parts { mut attributes, data } = parts;
+    let Parts { mut attributes, data, .. } = parts;
     let content_type = attributes.get("datacontenttype").and_then(Value::as_str).unwrap_or(JSON).to_owned();
     let data = match data {
         Some(data) if is_json(&content_type) && !attributes.contains_key("data_base64") => Some(data),
@@ -205,6 +205,8 @@ pub fn parse_event(json: &RawValue) -> Result<Draft, ErrorLine> {
 struct Parts {
     attributes: Map<String, Value>,
     data: Option<Box<RawValue>>,
+    /// Whether there was a member `data`, `null` included.
+    has_data: bool,
 }
 
 impl<'de> Deserialize<'de> for Parts {
@@ -223,9 +225,17 @@ impl<'de> Visitor<'de> for PartsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parts, A::Error> {
-        let mut parts = Parts { attributes: Map::new(), data: None };
+        let mut parts = Parts { attributes: Map::new(), data: None, has_data: false };
         while let Some(name) = map.next_key::<String>()? {
+            // Of two values one would be lost in silence; which one, every reader of JSON decides for itself.
+            if parts.attributes.contains_key(&name) || (name == "data" && parts.has_data) {
+                return Err(serde::de::Error::custom(format!(
+                    "attribute `{}` stands there twice",
+                    name.escape_debug()
+                )));
+            }
             if name == "data" {
+                parts.has_data = true;
                 // `null` is no data.
                 let data: Box<RawValue> = map.next_value()?;
                 parts.data = (data.get() != "null").then_some(data);

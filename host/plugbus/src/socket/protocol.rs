@@ -44,6 +44,8 @@ pub const WAIT_MS_MAX: u64 = 600_000;
 pub const WAIT_MS_DEFAULT: u64 = 30_000;
 /// Most filters in one `tail`.
 pub const FILTERS_MAX: usize = 64;
+/// Most ids in one [`Select`].
+pub const SELECT_IDS_MAX: usize = 10_000;
 
 /// One line from a client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -99,7 +101,7 @@ pub enum Request {
         /// Its name.
         name: String,
     },
-    /// Look through the plugins folder now. Answer: `done`.
+    /// Look through the plugins folder now, and try again what was refused. Answer: `done`.
     Rescan {},
     /// Dead letters, newest last, in short. Answer: `dead_letters`.
     DeadList {
@@ -153,7 +155,7 @@ pub struct Select {
     /// Every dead letter.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
-    /// These ids.
+    /// These ids, at most [`SELECT_IDS_MAX`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<u64>,
     /// Of this plugin.

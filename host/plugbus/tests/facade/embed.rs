@@ -54,6 +54,9 @@ async fn a_folder_that_cannot_be_made_is_named_with_its_key() {
     let started = Host::builder().data_dir(file.join("data")).plugins_dir(folder.path().join("p")).start().await;
     let error = started.unwrap_err();
     assert!(matches!(error, HostError::Folder { key: "data_dir", .. }), "{error}");
+    let started = Host::builder().data_dir(folder.path().join("d")).plugins_dir(&file).no_socket().start().await;
+    let error = plugbus::report::chain(&started.unwrap_err());
+    assert!(error.ends_with("file (`plugins_dir`): it is there, but it is no folder"), "{error}");
 }
 
 #[tokio::test]
