@@ -222,6 +222,7 @@ async fn a_call_that_is_dropped_takes_its_instance_with_it() {
         attempt: 2,
         subscription: first.subscription.clone(),
         outbox: Outbox::new(OutboxLimits::default()),
+        state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
     });
     assert_eq!(handler.handle(&again).await, Ok(Reply(None)));
     let metrics = handler.template().metrics();
