@@ -147,6 +147,12 @@ impl Control {
         self.slot.read_queue(|queue| queue.is_suspended())
     }
 
+    /// Whether its place is kept in the journal.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.slot.is_durable()
+    }
+
     /// What it has done.
     #[must_use]
     pub fn stats(&self) -> SubscriptionStats {

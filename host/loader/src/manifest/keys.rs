@@ -42,6 +42,8 @@ pub enum Kind {
         /// What the elements are.
         of: &'static str,
     },
+    /// Where a durable subscription begins.
+    Start,
     /// A table.
     Table,
 }
@@ -75,6 +77,8 @@ pub const KEYS: &[Key] = &[
     key("", "fresh", Kind::Boolean, "false", "A new instance for every event, with no state left from the one before. Costs an instantiation each time."),
     key("", "ordering_key", Kind::Text, "none", "`subject`, `source`, `topic` or `extension:NAME`: events with the same value stay in order when `instances` is over 1."),
     key("", "source", Kind::Text, "every source", "Only events of this source; a final `*` stands for any ending (`hook/*`)."),
+    key("", "durable", Kind::Boolean, "true where the host keeps a journal", "Keep the plugin's place in the host's journal: what it has not settled comes again after a restart or a crash. Without, it is in memory."),
+    key("", "start", Kind::Start, "\"new\"", "Where a durable plugin begins that the journal does not know yet. One that it knows goes on where it was."),
     key("", "queue", Kind::Table, "see below", "What waits for the plugin."),
     key("", "retry", Kind::Table, "see below", "What follows a failed attempt."),
     key("", "limits", Kind::Table, "see below", "Bounds on what the plugin uses."),
@@ -83,7 +87,7 @@ pub const KEYS: &[Key] = &[
     key("", "config", Kind::Table, "{}", "Handed to the plugin's `init` as a JSON object. Free form, at most 32 tables or arrays deep."),
     key("queue", "events_max", int(1, 1_000_000, EVENTS), "1024", "Events that may wait, those waiting for a retry included."),
     key("queue", "bytes_max", int(1, 4096 * MIB, BYTES), "67108864", "Bytes of events that may wait. One event is always taken, whatever its size."),
-    key("queue", "when_full", Kind::Choice(&["wait", "drop_oldest", "drop_newest", "refuse"]), "\"wait\"", "What a publisher meets when the queue is full. Every dropped event is counted."),
+    key("queue", "when_full", Kind::Choice(&["wait", "drop_oldest", "drop_newest", "refuse", "spill"]), "\"spill\" where the plugin is durable, else \"wait\"", "What a publisher meets when the queue is full. Every dropped event is counted. `spill` leaves events in the journal until there is room; one of the others makes a plugin not durable, unless `durable` says otherwise, which is an error."),
     key("queue", "wait_max_ms", int(1, HOUR_MS, MS), "1000", "With `wait`: longest wait of a publisher for one event, which then becomes a dead letter. An error with another `when_full`."),
     key("queue", "dead_letter_drops", Kind::Boolean, "false", "Keep what `drop_oldest` and `drop_newest` drop as dead letters."),
     key("retry", "attempts", int(1, 100, "attempts"), "5", "Attempts to deliver one event, the first included. After the last one it is a dead letter."),
@@ -142,6 +146,7 @@ impl Kind {
                 format!("one of {}", words.join(", "))
             }
             Self::Array { max, of } => format!("an array of at most {max} {of}"),
+            Self::Start => "\"new\", \"earliest\" or the number of an event".into(),
             Self::Table => "a table".into(),
         }
     }

@@ -23,6 +23,8 @@ pub(super) fn manifest(top: &Section<'_>, plugins_dir: &Path) -> Result<Manifest
     let mut manifest = Manifest { filters: filters(top, "filters")?, publish: publish(top)?, ..Manifest::default() };
     set(&mut manifest.settings.concurrency, top.integer("instances")?, nonzero_u32);
     set(&mut manifest.fresh, top.boolean("fresh")?, |fresh| fresh);
+    manifest.durable = top.boolean("durable")?;
+    set(&mut manifest.start, top.start("start")?, |start| start);
     manifest.settings.ordering_key = ordering_key(top)?;
     manifest.settings.source = top.text("source")?.map(SourceFilter::new);
     if let Some(queue) = top.section("queue", "queue")? {
@@ -100,8 +102,20 @@ fn read_queue(manifest: &mut Manifest, queue: &Section<'_>) -> Result<(), Manife
         Some("drop_oldest") => Some(WhenFull::DropOldest),
         Some("drop_newest") => Some(WhenFull::DropNewest),
         Some("refuse") => Some(WhenFull::Refuse),
+        Some("spill") => Some(WhenFull::Spill),
         _ => None,
     };
+    let durable = &mut manifest.durable;
+    match (policy, *durable) {
+        (Some(WhenFull::Spill), Some(false)) => {
+            return Err(queue.broken("when_full", "another word than \"spill\", because `durable` is false"));
+        }
+        (Some(WhenFull::Spill), None) => *durable = Some(true),
+        (Some(WhenFull::Spill) | None, _) | (Some(_), Some(false) | None) => {}
+        (Some(_), Some(true)) => {
+            return Err(queue.broken("when_full", "\"spill\" or nothing, because `durable` is true"));
+        }
+    }
     settings.when_full = match (policy, wait) {
         (Some(_), Some(_)) => {
             return Err(queue.broken("wait_max_ms", "no such key, because `when_full` is not \"wait\""));

@@ -55,6 +55,7 @@ impl From<&Settings> for QueueStatus {
             WhenFull::DropOldest => ("drop_oldest", None),
             WhenFull::DropNewest => ("drop_newest", None),
             WhenFull::Refuse => ("refuse", None),
+            WhenFull::Spill => ("spill", None),
         };
         Self {
             events_max: settings.queue_events_max.get(),
