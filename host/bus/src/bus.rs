@@ -183,9 +183,8 @@ impl Inner {
             Err(receipt) => return Ok(Accepted { receipt, waits: Vec::new() }),
         };
         let slots = self.route(&draft, publisher);
-        let bytes = draft.payload.data.len();
         if publisher.is_outside()
-            && let Some(slot) = slots.slots.iter().find(|slot| refuses(slot, bytes, publisher))
+            && let Some(slot) = slots.slots.iter().find(|slot| self.is_refused(slot, &draft, publisher))
         {
             return Err(PublishError::Full { by: slot.name.clone(), draft: Box::new(draft) });
         }
@@ -273,6 +272,14 @@ impl Inner {
         routed
     }
 
+    /// Whether a subscription that the draft is for has no room and lets nobody wait.
+    fn is_refused(&self, slot: &Slot, draft: &Draft, publisher: Publisher) -> bool {
+        let source = draft.source.as_deref().unwrap_or(&self.config.default_source);
+        !matches!(slot.kind, Kind::Inline { .. })
+            && slot.wants(source)
+            && slot.would_refuse(draft.size_bytes(source), publisher.may_wait())
+    }
+
     fn stamp(&self, draft: Draft) -> Event {
         let mut extensions = draft.extensions;
         // Of a name given twice the last one counts: a stable sort, from the back.
@@ -301,7 +308,7 @@ impl Inner {
     ) -> Accepted {
         let mut accepted = Accepted { receipt: Receipt::new(event.id.clone(), event.seq), waits: Vec::new() };
         let receipt = &mut accepted.receipt;
-        let wanting: Vec<&Arc<Slot>> = slots.iter().filter(|slot| slot.wants(event)).collect();
+        let wanting: Vec<&Arc<Slot>> = slots.iter().filter(|slot| slot.wants(&event.source)).collect();
         if let Some(waiter) = waiter {
             wanting.iter().for_each(|slot| waiter.expect(&slot.name));
         }
@@ -494,10 +501,6 @@ fn not_taken(receipt: &mut Receipt, waiter: Option<&Arc<Waiter>>, name: &Name) {
     if let Some(waiter) = waiter {
         waiter.forget(name);
     }
-}
-
-fn refuses(slot: &Slot, bytes: usize, publisher: Publisher) -> bool {
-    !matches!(slot.kind, Kind::Inline { .. }) && slot.would_refuse(bytes, publisher.may_wait())
 }
 
 fn with_source(mut draft: Draft, by: &Name) -> Draft {

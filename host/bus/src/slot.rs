@@ -128,24 +128,27 @@ impl Slot {
     }
 
     /// Whether an event that matched by topic is wanted: by source, and by how many were wanted in all.
-    pub(crate) fn wants(&self, event: &Event) -> bool {
+    pub(crate) fn wants(&self, source: &str) -> bool {
         let settings = self.settings.load();
-        settings.source.as_ref().is_none_or(|source| source.matches(&event.source))
+        settings.source.as_ref().is_none_or(|wanted| wanted.matches(source))
             && settings.events_max.is_none_or(|max| self.taken_in.load(Relaxed) < max.get())
     }
 
-    /// Whether a publisher would get its event back: the queue is full and the policy (or the caller) does not wait.
+    /// Whether a publisher would get its event back: the queue is full and the policy (or the caller) does not wait. What
+    /// room there is belongs to those who wait already.
     pub(crate) fn would_refuse(&self, bytes: usize, may_wait: bool) -> bool {
-        let refuses = match self.settings.load().when_full {
-            WhenFull::Refuse => true,
-            WhenFull::Wait { .. } => !may_wait && !self.saturated.load(Relaxed),
-            WhenFull::DropOldest | WhenFull::DropNewest => false,
+        let (refuses, spoken_for) = match self.settings.load().when_full {
+            WhenFull::Refuse => (true, false),
+            WhenFull::Wait { .. } => {
+                (!may_wait && !self.saturated.load(Relaxed), self.waiting_publishers.load(Relaxed) > 0)
+            }
+            WhenFull::DropOldest | WhenFull::DropNewest => (false, false),
         };
-        if !refuses {
-            return false;
-        }
-        let state = self.lock();
-        !state.queue.is_paused() && !state.queue.is_suspended() && !state.queue.has_room_for(bytes)
+        refuses
+            && self.read_queue(|queue| {
+                let held = queue.is_paused() || queue.is_suspended();
+                !held && (spoken_for || !queue.has_room_for(bytes))
+            })
     }
 
     /// Whether an event would find no room, and nothing that makes or waits for some. For what can be offered later as well.
@@ -380,8 +383,8 @@ impl Slot {
     }
 
     fn place(self: &Arc<Self>, item: Item, settings: &Settings, may_wait: bool) -> Offer {
-        // Who comes while others wait stands behind them.
-        let overtaking = self.waiting_publishers.load(Relaxed) > 0;
+        // Who comes while others wait stands behind them; who cannot wait takes the room there is.
+        let overtaking = may_wait && self.waiting_publishers.load(Relaxed) > 0;
         let item = if overtaking && matches!(settings.when_full, WhenFull::Wait { .. }) {
             Box::new(item)
         } else {
