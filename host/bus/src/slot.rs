@@ -223,10 +223,10 @@ impl Slot {
         }
     }
 
-    /// An item taken before is settled.
-    pub(crate) fn settled(&self, lane: &Lane) {
+    /// An item taken before, by its order, is settled.
+    pub(crate) fn settled(&self, order: u64) {
         let mut state = self.lock();
-        state.queue.settle(lane);
+        state.queue.settle(order);
         let more = state.queue.has_runnable();
         drop(state);
         if more {
@@ -238,26 +238,27 @@ impl Slot {
     /// An item taken before comes again after a delay.
     pub(crate) fn retry_after(&self, item: Item, delay: Duration) {
         let due = Instant::now() + delay;
-        let mut state = self.lock();
-        if state.closed {
-            drop(state);
-            return self.leave(item);
-        }
-        state.queue.retry(item, due);
-        drop(state);
-        self.work.notify_one();
+        self.put_back(item, |queue, item| queue.retry(item, due));
     }
 
     /// An item taken before comes again at once.
     pub(crate) fn again(&self, item: Item) {
+        self.put_back(item, Queue::again);
+    }
+
+    fn put_back(&self, item: Item, back: impl FnOnce(&mut Queue, Item)) {
         let mut state = self.lock();
         if state.closed {
             drop(state);
-            return self.leave(item);
+            let order = item.order;
+            self.leave(item);
+            return self.settled(order);
         }
-        state.queue.again(item);
+        back(&mut state.queue, item);
         drop(state);
         self.work.notify_one();
+        // What is paused or suspended is idle once nothing of it is in flight.
+        self.progressed();
     }
 
     /// Starts a new generation of workers: those of older ones stop before their next event. Returns its number.

@@ -79,7 +79,7 @@ fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
         Ok(reply) => {
             slot.counters.acked.fetch_add(1, Relaxed);
             settle(item.waiter.as_ref(), &slot.name, || Settlement::Acked(reply));
-            return slot.settled(&item.lane);
+            return slot.settled(item.order);
         }
         Err(error) => error,
     };
@@ -97,13 +97,13 @@ fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
         // Ack does not come with an error; to try again is the harmless answer.
         Next::Again | Next::Ack => slot.again(item),
         Next::Dead(verdict) => {
-            let lane = item.lane.clone();
+            let order = item.order;
             let reason = dead_reason(verdict, item.attempt, error);
             if verdict == Verdict::Rejected {
                 slot.counters.rejected.fetch_add(1, Relaxed);
             }
             slot.bury(item, reason);
-            slot.settled(&lane);
+            slot.settled(order);
         }
     }
 }
