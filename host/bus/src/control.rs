@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clock::after;
 use crate::handler::Handler;
 use crate::name::Name;
 use crate::settings::Settings;
@@ -192,7 +193,7 @@ impl Control {
     /// What is left then becomes dead letters. Returns how many handlers were cut off.
     pub async fn drain(&self, grace: Duration) -> usize {
         let Some(bus) = self.slot.bus.upgrade() else { return 0 };
-        let deadline = Instant::now() + grace;
+        let deadline = after(grace);
         bus.unroute(self.slot.number);
         bus.wait_until(deadline, || self.slot.is_idle() || self.stats_held()).await;
         self.end();
@@ -221,7 +222,7 @@ impl Workers {
     /// Waits for the tasks to end, which they do after the delivery they hold once their generation is over. Those that
     /// have not ended within the grace are cut off; returns how many.
     pub(crate) async fn finish(self, grace: Duration) -> usize {
-        let deadline = Instant::now() + grace;
+        let deadline = after(grace);
         let mut cut_off = 0;
         for mut task in self.tasks {
             if timeout_at(deadline, &mut task).await.is_err() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::bus::{Inner, phase};
+use crate::clock::after;
 use crate::control::Workers;
 use crate::event::Event;
 use crate::handle::Bus;
@@ -38,7 +39,7 @@ impl Bus {
     /// suspended count as idle: what they hold waits for somebody else.
     pub async fn wait_idle(&self, limit: Duration) -> bool {
         let inner = &self.inner;
-        inner.wait_until(Instant::now() + limit, || inner.is_idle()).await
+        inner.wait_until(after(limit), || inner.is_idle()).await
     }
 
     /// Ends the bus: takes no more events from outside, lets handlers settle what is queued (and what they publish) for at
@@ -46,7 +47,7 @@ impl Bus {
     /// end after what is queued for them, or at once when nobody reads them within the grace.
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         let inner = &self.inner;
-        let deadline = Instant::now() + grace;
+        let deadline = after(grace);
         inner.phase.fetch_max(phase::DRAINING, SeqCst);
         inner.wait_until(deadline, || inner.is_idle()).await;
         let mut report = ShutdownReport::default();

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::bus::Inner;
+use crate::clock::after;
 use crate::control::Workers;
 use crate::dead::DeadReason;
 use crate::event::Event;
@@ -237,7 +238,7 @@ impl Slot {
 
     /// An item taken before comes again after a delay.
     pub(crate) fn retry_after(&self, item: Item, delay: Duration) {
-        let due = Instant::now() + delay;
+        let due = after(delay);
         self.put_back(item, |queue, item| queue.retry(item, due));
     }
 
@@ -497,7 +498,7 @@ pub(crate) struct WaitingPublisher {
 impl WaitingPublisher {
     fn new(slot: Arc<Slot>, item: Box<Item>, max: Duration) -> Self {
         slot.waiting_publishers.fetch_add(1, Relaxed);
-        Self { slot, item: Some(item), deadline: Instant::now() + max }
+        Self { slot, item: Some(item), deadline: after(max) }
     }
 
     /// Waits for room. False when the time is up first: the event is a dead letter.

@@ -72,3 +72,51 @@ async fn dropping_the_last_handle_ends_streams_and_workers() {
     assert!(stream.next().await.is_none());
     assert!(sub.is_ended());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_paused_is_idle_as_soon_as_nothing_of_it_is_in_flight() {
+    let bus = Bus::default();
+    let fail = |_| async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Err::<(), _>(Failure::retry("later"))
+    };
+    let sub = bus.subscribe("a").on(fail).unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    while sub.stats().in_flight == 0 {
+        tokio::task::yield_now().await;
+    }
+    sub.pause();
+    let begun = tokio::time::Instant::now();
+    assert!(bus.wait_idle(LONG).await);
+    assert_eq!(begun.elapsed().as_secs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn for_ever_is_a_time_like_any_other() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let ever = Duration::MAX;
+    let retry = RetryPolicy { backoff_min: ever, backoff_max: ever, retry_after_max: ever, ..RetryPolicy::default() };
+    let failing = bus.subscribe("fails").retry(retry).handlers(vec![Box::new(Sync(|d: &Delivery| {
+        let failure =
+            if d.event.id.starts_with('b') { Failure::retry("x") } else { Failure::retry_after("x", Duration::MAX) };
+        Err(failure.into())
+    }))]);
+    let failing = failing.unwrap();
+    for id in ["a", "b"] {
+        bus.publish(draft("fails").id(id)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!((failing.stats().retried, failing.stats().waiting), (1, 2), "it waits for ever, and its lane with it");
+    drop(failing);
+    let slow = bus.subscribe("a").queue_events_max(1).when_full(WhenFull::Wait { max: ever });
+    let slow = slow.timeout(ever).handlers(vec![recorder(&seen, "")]).unwrap();
+    for _ in 0..5 {
+        assert_eq!(bus.publish(draft("a")).await.unwrap().dead, 0);
+    }
+    assert!(bus.wait_idle(ever).await);
+    let new = Replace { filters: slow.filters(), handlers: vec![recorder(&seen, "")], settings: None };
+    assert_eq!(slow.replace(new, ever).await.unwrap().cut_off, 0);
+    assert_eq!(slow.drain(ever).await, 0);
+    assert_eq!(bus.shutdown(ever).await.cut_off, 0);
+    assert_eq!(seen.all().len(), 5);
+}
