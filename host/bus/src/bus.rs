@@ -312,6 +312,7 @@ impl Inner {
         if let Some(waiter) = waiter {
             wanting.iter().for_each(|slot| waiter.expect(&slot.name));
         }
+        let mut queued = false;
         for (position, slot) in wanting.iter().enumerate() {
             receipt.matched += 1;
             if let Kind::Inline { .. } = slot.kind {
@@ -330,8 +331,11 @@ impl Inner {
                 continue;
             }
             match slot.offer(event, waiter, publisher.may_wait()) {
-                Offer::Queued => {}
-                Offer::WaitForRoom(waiting) => accepted.waits.push(waiting),
+                Offer::Queued => queued = true,
+                Offer::WaitForRoom(waiting) => {
+                    queued = true;
+                    accepted.waits.push(waiting);
+                }
                 Offer::Dead => receipt.dead += 1,
                 Offer::Dropped => receipt.dropped += 1,
                 Offer::NotTaken => not_taken(receipt, waiter, &slot.name),
@@ -339,6 +343,10 @@ impl Inner {
         }
         if receipt.matched == 0 {
             self.counters.unmatched.fetch_add(1, Relaxed);
+        }
+        if !queued {
+            // Nobody will settle it later.
+            self.progressed();
         }
         accepted
     }
@@ -348,6 +356,7 @@ impl Inner {
         let receipt = Receipt { disposition, ..Receipt::new(event.id.clone(), event.seq) };
         let reason = DeadReason::TooManyHops { hops: event.hops, max: HOPS_MAX };
         self.bury(event, None, reason, Vec::new());
+        self.progressed();
         Accepted { receipt, waits: Vec::new() }
     }
 

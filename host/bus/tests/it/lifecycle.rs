@@ -1,3 +1,5 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use plugbus_bus::*;
@@ -119,4 +121,29 @@ async fn for_ever_is_a_time_like_any_other() {
     assert_eq!(slow.drain(ever).await, 0);
     assert_eq!(bus.shutdown(ever).await.cut_off, 0);
     assert_eq!(seen.all().len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bus_is_not_idle_while_an_event_passes_from_one_handler_to_the_next() {
+    let (bus, seen) = (Bus::default(), Arc::new(AtomicUsize::new(0)));
+    let count = seen.clone();
+    let handler = move |_| {
+        let count = count.clone();
+        async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            count.fetch_add(1, SeqCst);
+        }
+    };
+    let _next = bus.subscribe("out").on(handler).unwrap();
+    // Who looks from the first to the last takes long enough for the event to pass from the last to the first.
+    let _between: Vec<_> = (0..400).map(|_| bus.subscribe("other").stream().unwrap()).collect();
+    let relay = |delivery: Arc<Delivery>| async move {
+        delivery.outbox.publish("relay", &delivery.event, draft("out")).unwrap();
+    };
+    let _first = bus.subscribe("in").on(relay).unwrap();
+    for number in 1..=500 {
+        bus.publish(draft("in")).await.unwrap();
+        assert!(bus.wait_idle(LONG).await);
+        assert_eq!(seen.load(SeqCst), number);
+    }
 }
