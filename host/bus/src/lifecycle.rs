@@ -12,6 +12,7 @@ use crate::control::Workers;
 use crate::event::Event;
 use crate::handle::Bus;
 use crate::name::Name;
+use crate::settlement::{Settlement, settle};
 use crate::slot::Kind;
 
 /// What was left when a bus was shut down.
@@ -53,16 +54,18 @@ impl Bus {
         let mut report = ShutdownReport::default();
         let slots = inner.slots();
         // Cut off before the bus closes: what a handler has published and acked must still get in.
-        for slot in &slots {
+        let mut workers = Vec::new();
+        for slot in slots.iter().chain(&inner.leaving()) {
             report.cut_off += slot.read_queue(|queue| queue.in_flight());
-            slot.set_workers(Workers::default()).finish(Duration::ZERO).await;
+            workers.push(slot.set_workers(Workers::default()));
         }
+        Workers::join(workers).finish(Duration::ZERO).await;
         inner.phase.store(phase::CLOSED, SeqCst);
         for slot in &slots {
-            report.unsettled.extend(slot.close().into_iter().map(|item| Unsettled {
-                subscription: slot.name.clone(),
-                event: item.event,
-                attempt: item.attempt,
+            report.unsettled.extend(slot.close().into_iter().map(|item| {
+                // Who waits for it need not wait any longer.
+                settle(item.waiter.as_ref(), &slot.name, || Settlement::Dropped);
+                Unsettled { subscription: slot.name.clone(), event: item.event, attempt: item.attempt }
             }));
         }
         report
@@ -98,7 +101,7 @@ impl Inner {
         // Slot by slot is not at one moment: an event may pass from one not looked at yet to one looked at already. It is
         // counted before it does.
         let accepted = self.counters.accepted.load(SeqCst);
-        let idle = self.slots().iter().all(|slot| {
+        let idle = self.slots().iter().chain(&self.leaving()).all(|slot| {
             let held = slot.read_queue(|queue| queue.is_held() && queue.in_flight() == 0);
             matches!(slot.kind, Kind::Inline { .. }) || held || slot.is_idle()
         });

@@ -97,6 +97,19 @@ async fn replaced_handlers_take_over_between_events_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replacement_that_is_given_up_cuts_the_old_handlers_off() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let sub = bus.subscribe(">").on(|_| std::future::pending::<()>()).unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    while sub.stats().in_flight == 0 {
+        tokio::task::yield_now().await;
+    }
+    let new = Replace { filters: sub.filters(), handlers: vec![recorder(&seen, "new:")], settings: None };
+    assert!(tokio::time::timeout(Duration::from_secs(1), sub.replace(new, LONG)).await.is_err());
+    assert_eq!(seen.until(1).await, ["new:a"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_order_of_a_key_holds_when_a_reload_changes_the_ordering() {
     let (bus, seen) = (Bus::default(), Seen::default());
     let handler = |label: &'static str, millis| {

@@ -147,3 +147,59 @@ async fn the_bus_is_not_idle_while_an_event_passes_from_one_handler_to_the_next(
         assert_eq!(seen.load(SeqCst), number);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_waits_for_what_an_ended_subscription_has_in_flight() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let slow = |delivery: Arc<Delivery>| async move {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        delivery.outbox.publish("slow", &delivery.event, draft("out")).unwrap();
+    };
+    let sub = bus.subscribe("in").on(slow).unwrap();
+    let hangs = bus.subscribe("in").name("hangs").on(|_| std::future::pending::<()>()).unwrap();
+    let _out = bus.subscribe("out").handlers(vec![recorder(&seen, "")]).unwrap();
+    bus.publish(draft("in")).await.unwrap();
+    while sub.stats().in_flight + hangs.stats().in_flight < 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(sub);
+    drop(hangs);
+    assert!(!bus.wait_idle(Duration::from_secs(1)).await);
+    let report = bus.shutdown(Duration::from_secs(10)).await;
+    assert_eq!((seen.all(), report.cut_off), (vec!["out".to_owned()], 1));
+    let letters = bus.dead_letters().list(&DeadFilter::default());
+    assert_eq!((letters.len(), letters[0].subscription.as_ref().map(Name::as_str)), (1, Some("hangs")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_an_event_is_told_when_the_bus_ends_without_it() {
+    let bus = Bus::default();
+    let _hangs = bus.subscribe("a").name("hangs").on(|_| std::future::pending::<()>()).unwrap();
+    let waiting = tokio::spawn({
+        let bus = bus.clone();
+        async move { bus.publish_and_wait(draft("a"), Duration::from_secs(3600)).await.unwrap() }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(bus.shutdown(Duration::from_secs(1)).await.unsettled.len(), 1);
+    let settled = waiting.await.unwrap();
+    assert_eq!((begun.elapsed().as_secs(), settled.results[0].1.name()), (1, "dropped"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_blocks_its_thread_does_not_hold_up_the_end() {
+    let bus = Bus::default();
+    let (go_on, blocks) = std::sync::mpsc::channel::<()>();
+    let handler = Sync(move |_: &Delivery| {
+        let _ended = blocks.recv();
+        Ok(Reply(None))
+    });
+    let sub = bus.subscribe("a").handlers(vec![Box::new(handler)]).unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    while sub.stats().in_flight == 0 {
+        tokio::task::yield_now().await;
+    }
+    let report = tokio::time::timeout(LONG / 2, bus.shutdown(Duration::from_millis(1))).await;
+    drop(go_on);
+    assert_eq!(report.unwrap().cut_off, 1);
+}
