@@ -136,9 +136,8 @@ impl Inner {
 
     /// Refuses a draft from outside that a subscription has no room for and does not let wait.
     fn check_room(&self, draft: Draft, slots: &[Arc<Slot>], publisher: Publisher) -> Result<Draft, PublishError> {
-        let bytes = draft.payload.data.len();
         if publisher.is_outside()
-            && let Some(slot) = slots.iter().find(|slot| refuses(slot, bytes, publisher))
+            && let Some(slot) = slots.iter().find(|slot| self.is_refused(slot, &draft, publisher))
         {
             self.counters.refused.fetch_add(1, Relaxed);
             return Err(PublishError::Full { by: slot.name.clone(), draft: Box::new(draft) });
@@ -224,6 +223,14 @@ impl Inner {
         routed
     }
 
+    /// Whether a subscription that the draft is for has no room and lets nobody wait.
+    fn is_refused(&self, slot: &Slot, draft: &Draft, publisher: Publisher) -> bool {
+        let source = draft.source.as_deref().unwrap_or(&self.config.default_source);
+        !matches!(slot.kind, Kind::Inline { .. })
+            && slot.wants(source)
+            && slot.would_refuse(draft.size_bytes(source), publisher.may_wait())
+    }
+
     pub(crate) fn stamp(&self, draft: Draft, seq: u64) -> Event {
         let mut extensions = draft.extensions;
         // Of a name given twice the last one counts: a stable sort, from the back.
@@ -251,7 +258,7 @@ impl Inner {
         waiter: Option<&Arc<Waiter>>,
         receipt: &mut Receipt,
     ) -> bool {
-        let inline = |slot: &&Arc<Slot>| matches!(slot.kind, Kind::Inline { .. }) && slot.wants(event);
+        let inline = |slot: &&Arc<Slot>| matches!(slot.kind, Kind::Inline { .. }) && slot.wants(&event.source);
         let wanting: Vec<&Arc<Slot>> = slots.iter().filter(inline).collect();
         if let Some(waiter) = waiter {
             wanting.iter().for_each(|slot| waiter.expect(&slot.name));
@@ -284,16 +291,20 @@ impl Inner {
         placed: &mut Placed,
     ) {
         let receipt = &mut placed.receipt;
-        let queued = |slot: &&Arc<Slot>| !matches!(slot.kind, Kind::Inline { .. }) && slot.wants(event);
+        let queued = |slot: &&Arc<Slot>| !matches!(slot.kind, Kind::Inline { .. }) && slot.wants(&event.source);
         let wanting: Vec<&Arc<Slot>> = slots.iter().filter(queued).collect();
         if let Some(waiter) = waiter {
             wanting.iter().for_each(|slot| waiter.expect(&slot.name));
         }
+        let mut queued = false;
         for slot in wanting {
             receipt.matched += 1;
             match slot.offer(event, waiter, may_wait) {
-                Offer::Queued => {}
-                Offer::WaitForRoom(waiting) => placed.waits.push(waiting),
+                Offer::Queued => queued = true,
+                Offer::WaitForRoom(waiting) => {
+                    queued = true;
+                    placed.waits.push(waiting);
+                }
                 Offer::Dead => receipt.dead += 1,
                 Offer::Dropped => receipt.dropped += 1,
                 Offer::NotTaken => not_taken(receipt, waiter, &slot.name),
@@ -302,6 +313,10 @@ impl Inner {
         if receipt.matched == 0 {
             self.counters.unmatched.fetch_add(1, Relaxed);
         }
+        if !queued {
+            // Nobody will settle it later.
+            self.progressed();
+        }
     }
 
     fn too_many_hops(&self, event: Arc<Event>) -> Placed {
@@ -309,6 +324,7 @@ impl Inner {
         let receipt = Receipt { disposition, ..Receipt::new(event.id.clone(), event.seq) };
         let reason = DeadReason::TooManyHops { hops: event.hops, max: HOPS_MAX };
         self.bury(event, None, reason, Vec::new());
+        self.progressed();
         Placed::new(receipt)
     }
 }
@@ -319,10 +335,6 @@ fn not_taken(receipt: &mut Receipt, waiter: Option<&Arc<Waiter>>, name: &Name) {
     if let Some(waiter) = waiter {
         waiter.forget(name);
     }
-}
-
-fn refuses(slot: &Slot, bytes: usize, publisher: Publisher) -> bool {
-    !matches!(slot.kind, Kind::Inline { .. }) && slot.would_refuse(bytes, publisher.may_wait())
 }
 
 fn new_id() -> Arc<str> {

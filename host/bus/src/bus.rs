@@ -68,6 +68,8 @@ pub(crate) mod phase {
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     pub(crate) slots: BTreeMap<u64, Registered>,
+    /// Ended, with something in flight still.
+    pub(crate) leaving: Vec<Arc<Slot>>,
     pub(crate) next_number: u64,
 }
 
@@ -178,12 +180,16 @@ impl Inner {
         let removed = {
             let mut registry = self.lock_registry();
             let removed = registry.slots.remove(&number);
-            self.rebuild(&registry);
+            if let Some(removed) = &removed {
+                registry.leaving.push(removed.slot.clone());
+                self.rebuild(&registry);
+            }
             removed
         };
         if let Some(removed) = removed {
             let slot = removed.slot;
             slot.close_and_leave();
+            self.lock_registry().leaving.retain(|slot| slot.read_queue(|queue| queue.in_flight() > 0));
             self.publish_host("plugbus.subscription.removed", || subscription_json(&slot));
         }
     }
@@ -195,6 +201,11 @@ impl Inner {
 
     pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {
         self.lock_registry().slots.values().map(|registered| registered.slot.clone()).collect()
+    }
+
+    /// Those that have ended, with something in flight still.
+    pub(crate) fn leaving(&self) -> Vec<Arc<Slot>> {
+        self.lock_registry().leaving.clone()
     }
 
     pub(crate) fn remove_gate(&self, gate: &Arc<Gate>) {

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clock::after;
 use crate::handler::Handler;
 use crate::name::Name;
 use crate::settings::Settings;
@@ -199,7 +200,7 @@ impl Control {
     /// and the rest waits in the journal. Returns how many handlers were cut off.
     pub async fn drain(&self, grace: Duration) -> usize {
         let Some(bus) = self.slot.bus.upgrade() else { return 0 };
-        let deadline = Instant::now() + grace;
+        let deadline = after(grace);
         if self.slot.is_durable() {
             self.slot.stop_taking();
             bus.wait_until(deadline, || self.slot.has_none_in_flight()).await;
@@ -230,19 +231,41 @@ impl Workers {
         Self { tasks: handlers.into_iter().map(spawn).collect() }
     }
 
+    /// Puts the tasks of several generations together.
+    pub(crate) fn join(all: impl IntoIterator<Item = Self>) -> Self {
+        Self { tasks: all.into_iter().flat_map(|mut workers| std::mem::take(&mut workers.tasks)).collect() }
+    }
+
     /// Waits for the tasks to end, which they do after the delivery they hold once their generation is over. Those that
     /// have not ended within the grace are cut off; returns how many.
-    pub(crate) async fn finish(self, grace: Duration) -> usize {
-        let deadline = Instant::now() + grace;
-        let mut cut_off = 0;
-        for mut task in self.tasks {
-            if timeout_at(deadline, &mut task).await.is_err() {
+    pub(crate) async fn finish(mut self, grace: Duration) -> usize {
+        let deadline = after(grace);
+        let mut late = Vec::new();
+        for task in &mut self.tasks {
+            if timeout_at(deadline, &mut *task).await.is_err() {
                 task.abort();
-                // Awaited, so that its event is back in the queue when this returns.
-                let _aborted = task.await;
-                cut_off += 1;
+                late.push(task);
+            }
+        }
+        let cut_off = late.len();
+        // Waited for, so that their events are back in the queue when this returns. One that blocks its thread cannot be cut
+        // off: it keeps its event, and its lane, until it comes back.
+        let deadline = after(CUT_OFF_MAX);
+        for task in late {
+            if timeout_at(deadline, task).await.is_err() {
+                tracing::warn!("a handler blocks its thread and cannot be cut off");
             }
         }
         cut_off
+    }
+}
+
+/// Longest wait for a task to notice that it is cut off.
+const CUT_OFF_MAX: Duration = Duration::from_secs(2);
+
+impl Drop for Workers {
+    /// Where nobody waits for them any more, they must not hold their events for ever.
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }

@@ -164,7 +164,7 @@ async fn replay_one(inner: &Inner, event: &Arc<Event>, past: &Past) -> Result<u6
     let wanted = |slot: &Arc<Slot>| {
         matches!(slot.kind, Kind::Queued)
             && past.subscription.as_ref().is_none_or(|name| slot.name == *name)
-            && slot.wants(event)
+            && slot.wants(&event.source)
     };
     let mut deliveries = 0;
     for slot in inner.matching(&event.topic).into_iter().filter(wanted) {

@@ -7,11 +7,13 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::bus::{Inner, phase};
+use crate::clock::after;
 use crate::control::Workers;
 use crate::durable::Durable;
 use crate::event::Event;
 use crate::handle::Bus;
 use crate::name::Name;
+use crate::settlement::{Settlement, settle};
 use crate::slot::Kind;
 
 /// What was left when a bus was shut down.
@@ -42,7 +44,7 @@ impl Bus {
     /// suspended count as idle: what they hold waits for somebody else.
     pub async fn wait_idle(&self, limit: Duration) -> bool {
         let inner = &self.inner;
-        inner.wait_until(Instant::now() + limit, || inner.is_idle()).await
+        inner.wait_until(after(limit), || inner.is_idle()).await
     }
 
     /// Ends the bus: takes no more events from outside, lets handlers settle what is queued (and what they publish) for at
@@ -51,7 +53,7 @@ impl Bus {
     /// behind stops after the event it holds: the rest is in the journal, which is written out and closed at the end.
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         let inner = &self.inner;
-        let deadline = Instant::now() + grace;
+        let deadline = after(grace);
         inner.phase.fetch_max(phase::DRAINING, SeqCst);
         inner.wait_until(deadline, || inner.is_idle()).await;
         let mut report = ShutdownReport::default();
@@ -60,18 +62,20 @@ impl Bus {
         slots.iter().filter(|slot| slot.is_durable()).for_each(|slot| slot.stop_taking());
         inner.wait_until(deadline, || slots.iter().all(|slot| !slot.is_durable() || slot.has_none_in_flight())).await;
         // Cut off before the bus closes: what a handler has published and acked must still get in.
-        for slot in &slots {
+        let mut workers = Vec::new();
+        for slot in slots.iter().chain(&inner.leaving()) {
             report.cut_off += slot.read_queue(|queue| queue.in_flight());
-            slot.set_workers(Workers::default()).finish(Duration::ZERO).await;
+            workers.push(slot.set_workers(Workers::default()));
         }
+        Workers::join(workers).finish(Duration::ZERO).await;
         inner.phase.store(phase::CLOSED, SeqCst);
         report.backlog = inner.backlog();
         inner.write_floors();
         for slot in &slots {
-            report.unsettled.extend(slot.close().into_iter().filter(|item| !item.is_kept()).map(|item| Unsettled {
-                subscription: slot.name.clone(),
-                event: item.event,
-                attempt: item.attempt,
+            report.unsettled.extend(slot.close().into_iter().filter(|item| !item.is_kept()).map(|item| {
+                // Who waits for it need not wait any longer.
+                settle(item.waiter.as_ref(), &slot.name, || Settlement::Dropped);
+                Unsettled { subscription: slot.name.clone(), event: item.event, attempt: item.attempt }
             }));
         }
         if let Some(durable) = &inner.durable {
@@ -105,13 +109,18 @@ impl Inner {
     }
 
     /// Whether no event is on its way. What handlers publish is in its queues before they are settled, so there is no gap.
+    /// Whatever makes this true is told to [`Inner::progressed`].
     fn is_idle(&self) -> bool {
-        let journal_idle = self.durable.as_ref().is_none_or(Durable::is_idle);
-        journal_idle
-            && self.slots().iter().all(|slot| {
+        let journal_idle = || self.durable.as_ref().is_none_or(Durable::is_idle);
+        // Slot by slot is not at one moment: an event may pass from one not looked at yet to one looked at already. It is
+        // counted before it does.
+        let accepted = self.counters.accepted.load(SeqCst);
+        let idle = journal_idle()
+            && self.slots().iter().chain(&self.leaving()).all(|slot| {
                 let held = slot.read_queue(|queue| queue.is_held() && queue.in_flight() == 0);
                 matches!(slot.kind, Kind::Inline { .. }) || held || slot.is_idle()
-            })
+            });
+        idle && journal_idle() && self.counters.accepted.load(SeqCst) == accepted
     }
 
     /// Durable subscriptions that have not settled everything, with how far they are behind.

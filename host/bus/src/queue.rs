@@ -6,6 +6,8 @@
 //!
 //! Bounded in events and bytes: [`Queue::push`] hands back what does not fit, and the caller applies the policy. Retries
 //! always fit, since they came out of the bound before. Lanes with nothing in them are forgotten.
+//!
+//! When the ordering changes, what is out goes on to hold its new lane, perhaps with others; what waits comes after them all.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -73,11 +75,11 @@ pub(crate) enum Take {
 #[derive(Debug)]
 pub(crate) struct Queue {
     runnable: VecDeque<Item>,
-    lanes: HashMap<Arc<str>, VecDeque<Item>>,
+    lanes: HashMap<Arc<str>, LaneState>,
     delayed: BinaryHeap<Delayed>,
     waiting: usize,
     waiting_bytes: usize,
-    in_flight: usize,
+    in_flight: Vec<Taken>,
     next_order: u64,
     events_max: usize,
     bytes_max: usize,
@@ -94,6 +96,22 @@ enum Suspension {
     ProbeNext,
 }
 
+/// A lane in which something is out.
+#[derive(Debug, Default)]
+struct LaneState {
+    /// How many hold the lane: one, but after a change of the ordering.
+    out: usize,
+    behind: VecDeque<Item>,
+}
+
+/// What the queue remembers of an item in flight.
+#[derive(Debug)]
+struct Taken {
+    order: u64,
+    lane: Lane,
+    event: Arc<Event>,
+}
+
 #[derive(Debug)]
 struct Delayed {
     due: Instant,
@@ -108,7 +126,7 @@ impl Queue {
             delayed: BinaryHeap::new(),
             waiting: 0,
             waiting_bytes: 0,
-            in_flight: 0,
+            in_flight: Vec::new(),
             next_order: 0,
             events_max,
             bytes_max,
@@ -142,7 +160,7 @@ impl Queue {
             if self.lanes.contains_key(&key) {
                 return self.add(item);
             }
-            self.lanes.insert(key, VecDeque::new());
+            self.lanes.insert(key, LaneState { out: 1, behind: VecDeque::new() });
         }
         self.count(&item);
         self.delayed.push(Delayed { due, item });
@@ -165,7 +183,7 @@ impl Queue {
                 if self.suspension == Suspension::ProbeNext {
                     self.suspension = Suspension::Suspended;
                 }
-                self.in_flight += 1;
+                self.in_flight.push(Taken { order: item.order, lane: item.lane.clone(), event: item.event.clone() });
                 self.uncount(&item);
                 Take::Item(Box::new(item))
             }
@@ -182,30 +200,44 @@ impl Queue {
         admitted
     }
 
-    /// An item taken before is settled: the next one of its lane may go.
-    pub(crate) fn settle(&mut self, lane: &Lane) {
-        self.in_flight = self.in_flight.saturating_sub(1);
-        self.release(lane);
+    /// An item taken before, by its order, is settled: the next one of its lane may go.
+    pub(crate) fn settle(&mut self, order: u64) {
+        if let Some(lane) = self.give_back(order) {
+            self.release(&lane);
+        }
     }
 
     /// An item taken before comes again at a time; its lane is held until then.
     pub(crate) fn retry(&mut self, item: Item, due: Instant) {
-        self.in_flight = self.in_flight.saturating_sub(1);
-        self.count(&item);
+        let item = self.take_back(item);
         self.delayed.push(Delayed { due, item });
     }
 
     /// An item taken before comes again as the next of its lane.
     pub(crate) fn again(&mut self, item: Item) {
-        self.in_flight = self.in_flight.saturating_sub(1);
-        self.count(&item);
+        let item = self.take_back(item);
         self.runnable.push_front(item);
+    }
+
+    /// Counts an item as waiting that was in flight. Its lane may be another one by now.
+    fn take_back(&mut self, mut item: Item) -> Item {
+        if let Some(lane) = self.give_back(item.order) {
+            item.lane = lane;
+        }
+        self.count(&item);
+        item
+    }
+
+    /// Forgets an item in flight and says which lane it holds.
+    fn give_back(&mut self, order: u64) -> Option<Lane> {
+        let position = self.in_flight.iter().position(|taken| taken.order == order)?;
+        Some(self.in_flight.swap_remove(position).lane)
     }
 
     /// Removes the item that has waited longest and is not in flight. Items that wait for their retry are not taken.
     /// Looks at every lane: time in the number of runnable items and lanes, and only when the queue is full.
     pub(crate) fn drop_oldest(&mut self) -> Option<Item> {
-        let in_lanes = self.lanes.iter().filter_map(|(key, waiting)| Some((waiting.front()?.order, key)));
+        let in_lanes = self.lanes.iter().filter_map(|(key, lane)| Some((lane.behind.front()?.order, key)));
         let oldest_in_lanes = in_lanes.min_by_key(|(order, _)| *order).map(|(order, key)| (order, key.clone()));
         let runnable = self.runnable.iter().enumerate().map(|(index, item)| (item.order, index));
         let oldest_runnable = runnable.min();
@@ -230,26 +262,33 @@ impl Queue {
     /// Empties the queue, in order of arrival. What is in flight is not touched.
     pub(crate) fn drain(&mut self) -> Vec<Item> {
         let mut items: Vec<Item> = self.runnable.drain(..).collect();
-        items.extend(self.lanes.drain().flat_map(|(_, waiting)| waiting));
+        items.extend(self.lanes.drain().flat_map(|(_, lane)| lane.behind));
         items.extend(self.delayed.drain().map(|delayed| delayed.item));
         items.sort_by_key(|item| item.order);
         (self.waiting, self.waiting_bytes) = (0, 0);
         items
     }
 
-    /// Gives every waiting item a lane anew, after the subscription's ordering has changed. Retries keep their times, but
-    /// hold their new lanes from now on only against what comes later.
+    /// Gives every item a lane anew, after the subscription's ordering has changed. What is in flight or waits for its retry
+    /// holds its new lane: it came before what waits.
     pub(crate) fn relane(&mut self, lane_of: impl Fn(&Event) -> Lane) {
+        let mut items: Vec<Item> = self.runnable.drain(..).collect();
+        items.extend(self.lanes.drain().flat_map(|(_, lane)| lane.behind));
+        items.sort_by_key(|item| item.order);
+        let mut held = Vec::new();
+        for taken in &mut self.in_flight {
+            taken.lane = lane_of(&taken.event);
+            held.extend(taken.lane.key());
+        }
         let delayed: Vec<Delayed> = self.delayed.drain().collect();
         for mut entry in delayed {
             entry.item.lane = lane_of(&entry.item.event);
+            held.extend(entry.item.lane.key());
             self.delayed.push(entry);
         }
-        let mut items: Vec<Item> = self.runnable.drain(..).collect();
-        items.extend(self.lanes.drain().flat_map(|(_, waiting)| waiting));
-        items.sort_by_key(|item| item.order);
-        let held: Vec<Arc<str>> = self.delayed.iter().filter_map(|entry| entry.item.lane.key()).collect();
-        self.lanes.extend(held.into_iter().map(|key| (key, VecDeque::new())));
+        for key in held {
+            self.lanes.entry(key).or_default().out += 1;
+        }
         for mut item in items {
             self.uncount(&item);
             item.lane = lane_of(&item.event);
@@ -303,7 +342,7 @@ impl Queue {
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight
+        self.in_flight.len()
     }
 
     /// At most half full: the mark at which publishers wait again for a queue that was full for too long.
@@ -327,9 +366,9 @@ impl Queue {
         match item.lane.key() {
             None => self.runnable.push_back(item),
             Some(key) => match self.lanes.get_mut(&key) {
-                Some(waiting) => waiting.push_back(item),
+                Some(lane) => lane.behind.push_back(item),
                 None => {
-                    self.lanes.insert(key, VecDeque::new());
+                    self.lanes.insert(key, LaneState { out: 1, behind: VecDeque::new() });
                     self.runnable.push_back(item);
                 }
             },
@@ -339,9 +378,16 @@ impl Queue {
     /// Lets the next item of a lane go, or forgets the lane.
     fn release(&mut self, lane: &Lane) {
         let Some(key) = lane.key() else { return };
-        let Some(waiting) = self.lanes.get_mut(&key) else { return };
-        match waiting.pop_front() {
-            Some(item) => self.runnable.push_back(item),
+        let Some(state) = self.lanes.get_mut(&key) else { return };
+        state.out = state.out.saturating_sub(1);
+        if state.out > 0 {
+            return;
+        }
+        match state.behind.pop_front() {
+            Some(item) => {
+                state.out = 1;
+                self.runnable.push_back(item);
+            }
             None => {
                 self.lanes.remove(&key);
             }
@@ -349,7 +395,7 @@ impl Queue {
     }
 
     fn pop_waiting(&mut self, key: &Arc<str>) -> Option<Item> {
-        self.lanes.get_mut(key)?.pop_front()
+        self.lanes.get_mut(key)?.behind.pop_front()
     }
 
     fn count(&mut self, item: &Item) {

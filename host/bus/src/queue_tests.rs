@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -8,11 +7,15 @@ use crate::event::Payload;
 use crate::topic::Topic;
 
 fn event(seq: u64) -> Arc<Event> {
+    about(seq, "")
+}
+
+fn about(seq: u64, subject: &str) -> Arc<Event> {
     Arc::new(Event {
         id: seq.to_string().into(),
         source: "s".into(),
         topic: Topic::parse("a").unwrap(),
-        subject: None,
+        subject: Some(subject.into()),
         time_ns: 0,
         payload: Payload::empty(),
         extensions: Vec::new(),
@@ -22,7 +25,7 @@ fn event(seq: u64) -> Arc<Event> {
 }
 
 fn keyed(seq: u64, key: &str) -> Item {
-    Item::new(event(seq), Lane::Keyed(key.into()), None)
+    Item::new(about(seq, key), Lane::Keyed(key.into()), None)
 }
 
 fn free(seq: u64) -> Item {
@@ -50,7 +53,7 @@ fn one_lane_hands_out_one_at_a_time_in_order() {
     (1..=3).for_each(|seq| queue.push(keyed(seq, "")).unwrap());
     let first = take(&mut queue, now).unwrap();
     assert_eq!((first.event.seq, taken_seq(&mut queue, now)), (1, None));
-    queue.settle(&first.lane);
+    queue.settle(first.order);
     assert_eq!(taken_seq(&mut queue, now), Some(2));
 }
 
@@ -65,8 +68,9 @@ fn a_retry_holds_its_lane_and_no_other() {
     queue.retry(first, due);
     assert_eq!(taken_seq(&mut queue, now), Some(3));
     assert!(matches!(queue.take(now), Take::WaitUntil(at) if at == due));
-    assert_eq!(taken_seq(&mut queue, due), Some(1));
-    queue.settle(&Lane::Keyed("a".into()));
+    let again = take(&mut queue, due).unwrap();
+    assert_eq!(again.event.seq, 1);
+    queue.settle(again.order);
     assert_eq!(taken_seq(&mut queue, due), Some(2));
 }
 
@@ -136,6 +140,46 @@ fn a_change_of_ordering_keeps_every_item_once_in_order() {
     assert_eq!(queue.waiting(), 0);
 }
 
+#[test]
+fn what_is_in_flight_holds_its_lane_when_the_ordering_changes() {
+    let (mut queue, now) = (queue(10), Instant::now());
+    // One lane for all; then one lane for each subject.
+    for (seq, subject) in [(1, "a"), (2, "b"), (3, "a"), (4, "a")] {
+        queue.push(Item::new(about(seq, subject), Lane::Keyed("".into()), None)).unwrap();
+    }
+    let first = take(&mut queue, now).unwrap();
+    queue.relane(by_subject);
+    let second = take(&mut queue, now).unwrap();
+    assert_eq!((second.event.seq, taken_seq(&mut queue, now)), (2, None), "the first of `a` is still in flight");
+    queue.retry(first, now + Duration::from_secs(1));
+    queue.settle(second.order);
+    assert_eq!(taken_seq(&mut queue, now), None, "it holds its lane until its retry is settled too");
+    let again = take(&mut queue, now + Duration::from_secs(1)).unwrap();
+    assert_eq!(again.event.seq, 1);
+    queue.settle(again.order);
+    assert_eq!((taken_seq(&mut queue, now), taken_seq(&mut queue, now)), (Some(3), None));
+}
+
+#[test]
+fn several_in_flight_hold_a_lane_until_the_last_is_settled() {
+    let (mut queue, now) = (queue(10), Instant::now());
+    (1..=4).for_each(|seq| queue.push(free(seq)).unwrap());
+    let (first, second) = (take(&mut queue, now).unwrap(), take(&mut queue, now).unwrap());
+    queue.relane(|_| Lane::Keyed("".into()));
+    queue.settle(second.order);
+    assert_eq!(taken_seq(&mut queue, now), None);
+    queue.settle(first.order);
+    assert_eq!((taken_seq(&mut queue, now), taken_seq(&mut queue, now)), (Some(3), None));
+}
+
+fn by_subject(event: &Event) -> Lane {
+    Lane::Keyed(event.subject.clone().unwrap_or_default())
+}
+
+fn one_lane(_event: &Event) -> Lane {
+    Lane::Keyed("".into())
+}
+
 /// What a test may do to a queue.
 #[derive(Debug, Clone)]
 enum Op {
@@ -146,51 +190,92 @@ enum Op {
     Again(usize),
     Tick(u8),
     DropOldest,
+    Relane(bool),
 }
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        4 => (0..3u8).prop_map(Op::Push),
-        4 => Just(Op::Take),
-        3 => (0..8usize).prop_map(Op::Settle),
-        2 => (0..8usize, 0..50u8).prop_map(|(i, t)| Op::Retry(i, t)),
-        1 => (0..8usize).prop_map(Op::Again),
-        2 => (0..50u8).prop_map(Op::Tick),
-        1 => Just(Op::DropOldest),
+        8 => (0..3u8).prop_map(Op::Push),
+        8 => Just(Op::Take),
+        6 => (0..8usize).prop_map(Op::Settle),
+        4 => (0..8usize, 0..50u8).prop_map(|(i, t)| Op::Retry(i, t)),
+        2 => (0..8usize).prop_map(Op::Again),
+        4 => (0..50u8).prop_map(Op::Tick),
+        2 => Just(Op::DropOldest),
+        1 => any::<bool>().prop_map(Op::Relane),
     ]
 }
 
+/// The model: every item that is not gone, in order of arrival.
+#[derive(Debug, Clone)]
+struct Held {
+    seq: u64,
+    key: String,
+    /// In flight or waiting for its retry: it holds its lane.
+    out: bool,
+    /// It was so when the ordering changed, perhaps with others of its lane.
+    since_before: bool,
+}
+
+#[derive(Debug, Default)]
+struct Model {
+    held: Vec<Held>,
+    by_key: bool,
+}
+
+impl Model {
+    fn find(&mut self, seq: u64) -> &mut Held {
+        self.held.iter_mut().find(|held| held.seq == seq).unwrap()
+    }
+
+    /// Whatever happens, what a lane hands out is its oldest item, and no other of it is out.
+    fn taken(&mut self, seq: u64) {
+        let by_key = self.by_key;
+        let item = self.find(seq).clone();
+        let of_lane = |other: &&Held| other.seq != seq && (!by_key || other.key == item.key);
+        let before: Vec<&Held> = self.held.iter().filter(of_lane).filter(|o| o.seq < seq || o.out).collect();
+        assert!(item.since_before || before.is_empty(), "{item:?} was handed out before {before:?}");
+        self.find(seq).out = true;
+    }
+
+    fn gone(&mut self, seq: u64) {
+        self.held.retain(|held| held.seq != seq);
+    }
+
+    fn relane(&mut self, by_key: bool) {
+        self.by_key = by_key;
+        self.held.iter_mut().for_each(|held| held.since_before |= held.out);
+    }
+}
+
 proptest! {
-    /// The model: a deque per key. Whatever happens, what a lane hands out is its oldest item that is not gone.
     #[test]
     fn lanes_keep_order_and_lose_nothing(ops in prop::collection::vec(op(), 1..200)) {
         let mut queue = queue(16);
         let mut now = Instant::now();
-        let mut model: HashMap<String, VecDeque<u64>> = HashMap::new();
+        let mut model = Model { by_key: true, ..Model::default() };
         let mut out: Vec<Item> = Vec::new();
         let mut next = 0;
         for op in ops {
             match op {
                 Op::Push(key) => {
                     next += 1;
-                    let key = key.to_string();
-                    if queue.push(keyed(next, &key)).is_ok() {
-                        model.entry(key).or_default().push_back(next);
+                    let (key, event) = (key.to_string(), about(next, &key.to_string()));
+                    let lane = if model.by_key { by_subject(&event) } else { one_lane(&event) };
+                    if queue.push(Item::new(event, lane, None)).is_ok() {
+                        model.held.push(Held { seq: next, key, out: false, since_before: false });
                     } else {
                         prop_assert!(queue.waiting() >= 16, "refused below its bound");
                     }
                 }
                 Op::Take => if let Some(item) = take(&mut queue, now) {
-                    let Lane::Keyed(key) = &item.lane else { unreachable!() };
-                    prop_assert!(!out.iter().any(|other| other.lane == item.lane), "two of a lane are out");
-                    prop_assert_eq!(model.get(&**key).and_then(|lane| lane.front()).copied(), Some(item.event.seq));
+                    model.taken(item.event.seq);
                     out.push(item);
                 },
                 Op::Settle(index) if index < out.len() => {
                     let item = out.remove(index);
-                    let Lane::Keyed(key) = &item.lane else { unreachable!() };
-                    model.get_mut(&**key).unwrap().pop_front();
-                    queue.settle(&item.lane);
+                    model.gone(item.event.seq);
+                    queue.settle(item.order);
                 }
                 Op::Retry(index, millis) if index < out.len() => {
                     queue.retry(out.remove(index), now + Duration::from_millis(millis.into()));
@@ -199,12 +284,14 @@ proptest! {
                 Op::Settle(_) | Op::Retry(..) | Op::Again(_) => {}
                 Op::Tick(millis) => now += Duration::from_millis(millis.into()),
                 Op::DropOldest => if let Some(item) = queue.drop_oldest() {
-                    let Lane::Keyed(key) = &item.lane else { unreachable!() };
-                    model.get_mut(&**key).unwrap().retain(|seq| *seq != item.event.seq);
+                    model.gone(item.event.seq);
                 },
+                Op::Relane(by_key) => {
+                    model.relane(by_key);
+                    queue.relane(if by_key { by_subject } else { one_lane });
+                }
             }
-            let held: usize = model.values().map(VecDeque::len).sum();
-            prop_assert_eq!(queue.waiting() + out.len(), held);
+            prop_assert_eq!(queue.waiting() + out.len(), model.held.len());
             prop_assert_eq!(queue.in_flight(), out.len());
         }
         // In the end everything comes out.
@@ -214,11 +301,10 @@ proptest! {
         }
         let mut drained = 0;
         while let Some(item) = take(&mut queue, now) {
-            queue.settle(&item.lane);
+            queue.settle(item.order);
             drained += 1;
         }
-        let held: usize = model.values().map(VecDeque::len).sum();
-        prop_assert_eq!(drained, held);
+        prop_assert_eq!(drained, model.held.len());
         prop_assert_eq!((queue.waiting(), queue.waiting_bytes(), queue.lanes.len()), (0, 0, 0));
     }
 }

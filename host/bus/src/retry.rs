@@ -43,7 +43,8 @@ impl RetryPolicy {
         let doublings = attempt.saturating_sub(1).min(31);
         let full = self.backoff_min.saturating_mul(1 << doublings).min(self.backoff_max);
         let part = self.jitter.clamp(0.0, 1.0) * random.clamp(0.0, 1.0);
-        full.mul_f64(1.0 - part)
+        // A jitter that is no number, or a backoff that floats cannot hold: none is taken off.
+        Duration::try_from_secs_f64(full.as_secs_f64() * (1.0 - part)).unwrap_or(full)
     }
 }
 
@@ -65,5 +66,17 @@ mod tests {
         assert_eq!(policy.backoff(1, 1.0).as_millis(), 80);
         assert_eq!(policy.backoff(1, 0.5).as_millis(), 90);
         assert_eq!(policy.backoff(1, f64::INFINITY).as_millis(), 80);
+    }
+
+    #[test]
+    fn no_setting_breaks_the_reckoning() {
+        let ever = Duration::MAX;
+        let policy = RetryPolicy { backoff_min: ever, backoff_max: ever, ..RetryPolicy::default() };
+        assert!(policy.backoff(1, 0.0) >= Duration::from_secs(1 << 40));
+        assert!(policy.backoff(9, 1.0) >= Duration::from_secs(1 << 40));
+        for jitter in [f64::NAN, f64::INFINITY, -1.0] {
+            let policy = RetryPolicy { jitter, ..RetryPolicy::default() };
+            assert!(policy.backoff(1, 0.5) <= Duration::from_millis(100), "{jitter}");
+        }
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::bus::Inner;
+use crate::clock::after;
 use crate::control::Workers;
 use crate::dead::DeadReason;
 use crate::durable::progress::Progress;
@@ -143,24 +144,27 @@ impl Slot {
     }
 
     /// Whether an event that matched by topic is wanted: by source, and by how many were wanted in all.
-    pub(crate) fn wants(&self, event: &Event) -> bool {
+    pub(crate) fn wants(&self, source: &str) -> bool {
         let settings = self.settings.load();
-        settings.source.as_ref().is_none_or(|source| source.matches(&event.source))
+        settings.source.as_ref().is_none_or(|wanted| wanted.matches(source))
             && settings.events_max.is_none_or(|max| self.taken_in.load(Relaxed) < max.get())
     }
 
-    /// Whether a publisher would get its event back: the queue is full and the policy (or the caller) does not wait.
+    /// Whether a publisher would get its event back: the queue is full and the policy (or the caller) does not wait. What
+    /// room there is belongs to those who wait already.
     pub(crate) fn would_refuse(&self, bytes: usize, may_wait: bool) -> bool {
-        let refuses = match self.settings.load().when_full {
-            WhenFull::Refuse => true,
-            WhenFull::Wait { .. } => !may_wait && !self.saturated.load(Relaxed),
-            WhenFull::DropOldest | WhenFull::DropNewest | WhenFull::Spill => false,
+        let (refuses, spoken_for) = match self.settings.load().when_full {
+            WhenFull::Refuse => (true, false),
+            WhenFull::Wait { .. } => {
+                (!may_wait && !self.saturated.load(Relaxed), self.waiting_publishers.load(Relaxed) > 0)
+            }
+            WhenFull::DropOldest | WhenFull::DropNewest | WhenFull::Spill => (false, false),
         };
-        if !refuses {
-            return false;
-        }
-        let state = self.lock();
-        !state.queue.is_paused() && !state.queue.is_suspended() && !state.queue.has_room_for(bytes)
+        refuses
+            && self.read_queue(|queue| {
+                let held = queue.is_paused() || queue.is_suspended();
+                !held && (spoken_for || !queue.has_room_for(bytes))
+            })
     }
 
     /// Whether an event would find no room, and nothing that makes or waits for some. For what can be offered later as well.
@@ -253,10 +257,10 @@ impl Slot {
         }
     }
 
-    /// An item taken before is settled.
-    pub(crate) fn settled(&self, lane: &Lane) {
+    /// An item taken before, by its order, is settled.
+    pub(crate) fn settled(&self, order: u64) {
         let mut state = self.lock();
-        state.queue.settle(lane);
+        state.queue.settle(order);
         let more = state.queue.has_runnable();
         drop(state);
         if more {
@@ -267,27 +271,28 @@ impl Slot {
 
     /// An item taken before comes again after a delay.
     pub(crate) fn retry_after(&self, item: Item, delay: Duration) {
-        let due = Instant::now() + delay;
-        let mut state = self.lock();
-        if state.closed {
-            drop(state);
-            return self.leave(item);
-        }
-        state.queue.retry(item, due);
-        drop(state);
-        self.work.notify_one();
+        let due = after(delay);
+        self.put_back(item, |queue, item| queue.retry(item, due));
     }
 
     /// An item taken before comes again at once.
     pub(crate) fn again(&self, item: Item) {
+        self.put_back(item, Queue::again);
+    }
+
+    fn put_back(&self, item: Item, back: impl FnOnce(&mut Queue, Item)) {
         let mut state = self.lock();
         if state.closed {
             drop(state);
-            return self.leave(item);
+            let order = item.order;
+            self.leave(item);
+            return self.settled(order);
         }
-        state.queue.again(item);
+        back(&mut state.queue, item);
         drop(state);
         self.work.notify_one();
+        // What is paused or suspended is idle once nothing of it is in flight.
+        self.progressed();
     }
 
     /// Starts a new generation of workers: those of older ones stop before their next event. Returns its number.
@@ -434,8 +439,8 @@ impl Slot {
 
     fn place(self: &Arc<Self>, item: Item, settings: &Settings, may_wait: bool) -> Offer {
         let is_past = item.event.seq > 0;
-        // Who comes while others wait stands behind them.
-        let overtaking = self.waiting_publishers.load(Relaxed) > 0;
+        // Who comes while others wait stands behind them; who cannot wait takes the room there is.
+        let overtaking = may_wait && self.waiting_publishers.load(Relaxed) > 0;
         let item = if overtaking && matches!(settings.when_full, WhenFull::Wait { .. }) {
             Box::new(item)
         } else {
@@ -556,7 +561,7 @@ pub(crate) struct WaitingPublisher {
 impl WaitingPublisher {
     fn new(slot: Arc<Slot>, item: Box<Item>, max: Duration) -> Self {
         slot.waiting_publishers.fetch_add(1, Relaxed);
-        Self { slot, item: Some(item), deadline: Instant::now() + max }
+        Self { slot, item: Some(item), deadline: after(max) }
     }
 
     /// Waits for room. False when the time is up first: the event is a dead letter.

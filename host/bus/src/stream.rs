@@ -50,7 +50,7 @@ async fn next(slot: &Arc<Slot>) -> Option<Arc<Event>> {
         Wake::Delivery(item) => {
             slot.counters.acked.fetch_add(1, Relaxed);
             settle(item.waiter.as_ref(), &slot.name, || Settlement::Acked(Reply(None)));
-            slot.settled(&item.lane);
+            slot.settled(item.order);
             Some(item.event)
         }
     }

@@ -92,7 +92,7 @@ fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
             slot.counters.acked.fetch_add(1, Relaxed);
             settle(item.waiter.as_ref(), &slot.name, || Settlement::Acked(reply));
             slot.forget_letters(item.letter);
-            return slot.settled(&item.lane);
+            return slot.settled(item.order);
         }
         Err(error) => error,
     };
@@ -106,7 +106,7 @@ fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
         // Ack does not come with an error; to try again is the harmless answer.
         Next::Again | Next::Ack => slot.again(item),
         Next::Dead(verdict) => {
-            let lane = item.lane.clone();
+            let order = item.order;
             let reason = dead_reason(verdict, item.attempt, error);
             if verdict == Verdict::Rejected {
                 slot.counters.rejected.fetch_add(1, Relaxed);
@@ -114,7 +114,7 @@ fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
             let letter = item.letter;
             slot.bury(item, reason);
             slot.forget_letters(letter);
-            slot.settled(&lane);
+            slot.settled(order);
         }
     }
 }

@@ -194,7 +194,7 @@ impl Slot {
             let floor = progress.settle(item.event.seq);
             self.write(Write::Settle(Box::new(Settle { floor, state: changes, ..parts })), Some(permit));
         }
-        state.queue.settle(&item.lane);
+        state.queue.settle(item.order);
         let more = state.queue.has_runnable();
         drop(state);
         if more {

@@ -97,6 +97,41 @@ async fn replaced_handlers_take_over_between_events_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replacement_that_is_given_up_cuts_the_old_handlers_off() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let sub = bus.subscribe(">").on(|_| std::future::pending::<()>()).unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    while sub.stats().in_flight == 0 {
+        tokio::task::yield_now().await;
+    }
+    let new = Replace { filters: sub.filters(), handlers: vec![recorder(&seen, "new:")], settings: None };
+    assert!(tokio::time::timeout(Duration::from_secs(1), sub.replace(new, LONG)).await.is_err());
+    assert_eq!(seen.until(1).await, ["new:a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_order_of_a_key_holds_when_a_reload_changes_the_ordering() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let handler = |label: &'static str, millis| {
+        let seen = seen.clone();
+        Box::new(Timed { label, millis, seen }) as Box<dyn Handler>
+    };
+    let sub = bus.subscribe("t").handlers(vec![handler("old", 100)]).unwrap();
+    for (subject, id) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
+        bus.publish(draft("t").subject(subject).id(id)).await.unwrap();
+    }
+    while sub.stats().in_flight == 0 {
+        tokio::task::yield_now().await;
+    }
+    let settings = Settings { ordering_key: Some(OrderingKey::Subject), ..Settings::clone(&sub.settings()) };
+    let handlers = vec![handler("new", 1), handler("new", 1)];
+    let new = Replace { filters: sub.filters(), handlers, settings: Some(settings) };
+    assert_eq!(sub.replace(new, LONG).await.unwrap().cut_off, 0);
+    // The first attempt fails in the old generation; its repetition comes before the next of its key.
+    assert_eq!(seen.until(4).await, ["new b1#1", "old a1#1", "new a1#2", "new a2#1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_outlives_the_grace_is_cut_off_and_its_event_comes_again() {
     let (bus, seen) = (Bus::default(), Seen::default());
     let sub = bus.subscribe(">").name("s").on(|_| std::future::pending::<()>()).unwrap();
@@ -306,6 +341,26 @@ impl Handler for Slow {
             tokio::time::sleep(Duration::from_millis(self.millis)).await;
             self.seen.add(delivery.event.topic.as_str());
             Ok(Reply(None))
+        })
+    }
+}
+
+/// Takes its time; fails the first attempt of `a1`.
+struct Timed {
+    label: &'static str,
+    millis: u64,
+    seen: Seen,
+}
+
+impl Handler for Timed {
+    fn handle<'a>(&'a mut self, delivery: &'a Arc<Delivery>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(self.millis)).await;
+            self.seen.add(format!("{} {}#{}", self.label, delivery.event.id, delivery.attempt));
+            match (&*delivery.event.id, delivery.attempt) {
+                ("a1", 1) => Err(Failure::retry("once more").into()),
+                _ => Ok(Reply(None)),
+            }
         })
     }
 }

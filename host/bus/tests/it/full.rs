@@ -167,3 +167,44 @@ async fn the_bound_in_bytes_holds() {
     assert!(stats.waiting_bytes <= 10_000 && stats.waiting == 3, "{stats:?}");
     assert_eq!(stats.dropped, 7);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_wait_is_refused_while_others_wait_and_host_events_take_the_room_there_is() {
+    let bus = Bus::default();
+    let narrow = bus.subscribe([">", "plugbus.probe"]).queue_events_max(1).when_full(WhenFull::Wait { max: LONG });
+    let mut stream = narrow.stream().unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    let mut waiting = Box::pin(bus.publish(draft("b")));
+    assert!(std::future::poll_fn(|context| std::task::Poll::Ready(waiting.as_mut().poll(context))).await.is_pending());
+    assert_eq!(stream.next().await.unwrap().topic.as_str(), "a");
+    // There is room now, and it is the waiting publisher's.
+    assert!(matches!(bus.try_publish(draft("c")), Err(PublishError::Full { .. })));
+    bus.publish_host("plugbus.probe", &1);
+    assert_eq!(stream.next().await.unwrap().topic.as_str(), "plugbus.probe");
+    assert_eq!(waiting.await.unwrap().dead, 0);
+    assert_eq!(stream.next().await.unwrap().topic.as_str(), "b");
+    assert_eq!(bus.dead_letters().stats().total, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_refuses_no_event_that_it_would_not_get() {
+    let bus = Bus::default();
+    let picky = bus.subscribe(">").from_source("mine").queue_events_max(1).when_full(WhenFull::Refuse);
+    let _picky = picky.stream().unwrap();
+    bus.publish(draft("a").source("mine")).await.unwrap();
+    assert!(matches!(bus.publish(draft("a").source("mine")).await, Err(PublishError::Full { .. })));
+    assert_eq!(bus.publish(draft("a").source("other")).await.unwrap().matched, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_about_an_event_counts_when_it_is_refused_by_bytes() {
+    let bus = Bus::default();
+    let small = bus.subscribe(">").queue_bytes_max(2000).when_full(WhenFull::Refuse);
+    let _small = small.stream().unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    for heavy in [draft("a").extension("x", "x".repeat(1900)), draft("a").subject("x".repeat(1900))] {
+        let refused = bus.publish(heavy.clone()).await.unwrap_err();
+        assert_eq!(refused.into_draft(), heavy);
+    }
+    assert_eq!(bus.dead_letters().stats().total, 0);
+}
