@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's own tasks. Each task is a module; `process` and `workspace` are what they share.
 
+mod fuzz;
 mod guests;
 mod lint;
 mod process;
@@ -32,6 +33,8 @@ enum Task {
     Lint,
     /// Set up, build the guests, and run every test of the workspace.
     Test,
+    /// Run the fuzz targets of tests/fuzz, each for a bounded time.
+    Fuzz(fuzz::FuzzArguments),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         }
         Task::Lint => lint::run(&workspace)?,
         Task::Test => test::run(&workspace)?,
+        Task::Fuzz(ref arguments) => fuzz::run(&workspace, arguments)?,
     }
     Ok(())
 }
