@@ -1,0 +1,13 @@
+//! The whole host from outside: real components in a real folder, through loader, sandbox and bus. What a guest does wrong
+//! must stay with that guest.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod smoke;
+
+/// What the tests share.
+#[path = "../support"]
+mod support {
+    pub(crate) mod events;
+    pub(crate) mod host;
+    pub(crate) mod wait;
+}
