@@ -8,6 +8,7 @@ mod handle;
 mod init;
 mod publish;
 mod run;
+mod special;
 mod text;
 
 /// One test for each case, named for what the guest does.

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod bad;
+mod delivery;
 mod grants;
+mod logs;
+mod plugins;
 mod spin;
 
 /// What the tests share.
@@ -16,5 +19,6 @@ mod support {
     pub(crate) mod log;
     pub(crate) mod memory;
     pub(crate) mod server;
+    pub(crate) mod shipped;
     pub(crate) mod wait;
 }

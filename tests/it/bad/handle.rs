@@ -65,6 +65,6 @@ cases! {
 
     a_reply_that_is_not_utf8_breaks_the_contract => Case::bytes(wat::reply_not_utf8()).ends(CONTRACT).says(&["utf-8"]);
 
-    copying_a_hundred_megabytes_again_and_again_ends => Case::bytes(wat::huge_copies()).events(&["one"])
-        .limits("deadline_ms = 500").ends(End::Faults("deadline")).limit("500 ms");
+    copying_a_hundred_megabytes_again_and_again_ends_at_the_fuel => Case::bytes(wat::huge_copies())
+        .ends(End::Faults("fuel")).limit("500000000 fuel");
 }
