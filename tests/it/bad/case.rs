@@ -1,9 +1,10 @@
 //! What a bad guest is, and what must become of it.
 
 use std::fs;
-use std::path::Path;
 
 use plugbus_fixtures::built;
+
+use crate::support::host::TestHost;
 
 /// One bad guest.
 pub(super) struct Case {
@@ -121,11 +122,15 @@ impl Case {
 }
 
 impl File {
-    /// Writes it to a path.
-    pub(super) fn write(&self, path: &Path) {
+    /// Puts it into the plugins folder.
+    pub(super) fn put(&self, host: &TestHost, file: &str) {
         match self {
-            Self::Bytes(bytes) => fs::write(path, bytes).unwrap(),
-            Self::Sparse(bytes) => fs::File::create(path).unwrap().set_len(*bytes).unwrap(),
+            Self::Bytes(bytes) => host.put_bytes(file, bytes),
+            Self::Sparse(bytes) => {
+                let part = host.beside("sparse");
+                fs::File::create(&part).unwrap().set_len(*bytes).unwrap();
+                fs::rename(part, host.path(file)).unwrap();
+            }
         }
     }
 }

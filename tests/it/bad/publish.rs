@@ -39,6 +39,9 @@ cases! {
         .top("filters = [\"bad.>\"]\npublish = [\">\"]").events(&["extension"]).ends(End::Told)
         .says(&["invalid: extension `Not Allowed`"]);
 
+    a_refusal_that_the_guest_passes_on_is_in_the_report => Case::fixture("generation-a")
+        .ends(End::Fails("reject")).says(&["reject: denied:", "add `publish = [\"generation.handled\"]`"]);
+
     opening_a_socket_is_refused => Case::fixture("open-socket").events(&["127.0.0.1:9", "[::1]:9"]).ends(End::Told)
         .says(&["error: "]);
 }

@@ -75,3 +75,22 @@ fn a_plugin_that_faults_on_every_event_is_suspended_and_its_events_are_kept() {
         gone(host, name).await;
     });
 }
+
+#[test]
+fn a_guest_that_leaks_is_made_anew_before_its_memory_is_full() {
+    let test = concat!(module_path!(), "::a_guest_that_leaks_is_made_anew_before_its_memory_is_full");
+    run_trouble(test, async |host: &TestHost, name: &str| {
+        let manifest = "filters = [\"bad\"]\n[limits]\nmemory_bytes = 16777216";
+        host.run_fixture(name, "leak-memory", manifest).await;
+        for number in 0..40 {
+            host.settle("bad", number.to_string()).await;
+        }
+        let stats = host.stats(name);
+        assert_eq!((stats.acked, stats.attempts, stats.faults), (40, 40, 0));
+        let metrics = host.status(name).unwrap().running.unwrap().metrics;
+        // A megabyte each time: three quarters of 16 MiB are reached after about ten events.
+        assert!((2..=5).contains(&metrics.recycles), "{metrics:?}");
+        assert!(metrics.memory_bytes_peak <= 16 << 20, "{metrics:?}");
+        gone(host, name).await;
+    });
+}
