@@ -16,7 +16,7 @@ macro_rules! cases {
     ($($name:ident => $case:expr;)*) => {
         $(#[test]
         fn $name() {
-            $crate::bad::run::run(concat!(module_path!(), "::", stringify!($name)), $case);
+            $crate::bad::run::run($crate::support::alone::this_test!($name), $case);
         })*
     };
 }

@@ -1,5 +1,7 @@
-//! A plugin that spins stops no other, on a runtime of exactly two threads.
+//! A plugin that spins stops no other, on a runtime of exactly two threads. Each test has a process of its own: if one did
+//! stop the others, its test would never end by itself.
 
+use crate::support::alone::{alone, this_test};
 use crate::support::events::Recorder;
 use crate::support::host::{Place, TestHost};
 use crate::support::wait::until;
@@ -24,38 +26,42 @@ async fn all_are_handled(host: &TestHost) {
     assert_eq!((stats.matched, stats.acked, stats.attempts, stats.dead, stats.dropped), (events, events, events, 0, 0));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_plugin_that_spins_on_every_event_until_its_fuel_is_gone_stops_no_other() {
-    let host = TestHost::start().await;
-    // It is given more to spin on than it can get through, and never suspended.
-    let spinning = "filters = [\"work.in\"]\n[queue]\nwhen_full = \"drop_newest\"\nevents_max = 20\n\
-        [retry]\nattempts = 1\n[supervision]\nbudget = 1000";
-    host.run_fixture("spinning", "spin-forever", spinning).await;
-    host.run_fixture("healthy", "republish", HEALTHY).await;
-    all_are_handled(&host).await;
-    host.until("the spinning plugin has faulted", || host.stats("spinning").faults > 0).await;
-    let stats = host.stats("spinning");
-    assert_eq!((stats.acked, stats.suspended), (0, false));
-    assert_eq!(stats.faults_by_kind.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), ["fuel"]);
-    host.remove("spinning");
-    host.until_unloaded("spinning").await;
-    host.stop().await;
+#[test]
+fn a_plugin_that_spins_on_every_event_until_its_fuel_is_gone_stops_no_other() {
+    alone(this_test!(a_plugin_that_spins_on_every_event_until_its_fuel_is_gone_stops_no_other), async {
+        let host = TestHost::start().await;
+        // It is given more to spin on than it can get through, and never suspended.
+        let spinning = "filters = [\"work.in\"]\n[queue]\nwhen_full = \"drop_newest\"\nevents_max = 20\n\
+            [retry]\nattempts = 1\n[supervision]\nbudget = 1000";
+        host.run_fixture("spinning", "spin-forever", spinning).await;
+        host.run_fixture("healthy", "republish", HEALTHY).await;
+        all_are_handled(&host).await;
+        host.until("the spinning plugin has faulted", || host.stats("spinning").faults > 0).await;
+        let stats = host.stats("spinning");
+        assert_eq!((stats.acked, stats.suspended), (0, false));
+        assert_eq!(stats.faults_by_kind.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), ["fuel"]);
+        host.remove("spinning");
+        host.until_unloaded("spinning").await;
+        host.stop().await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn plugins_that_spin_on_both_threads_all_the_time_stop_no_other() {
-    let host = Place::new().start_with(|config| config.loader.drain_grace_ms = 100, None).await;
-    let spinning = "filters = [\"spin\"]\ninstances = 2\n\
-        [limits]\nfuel_per_event = 1000000000000000\ndeadline_ms = 3600000";
-    host.run_fixture("spinning", "spin-forever", spinning).await;
-    host.run_fixture("healthy", "republish", HEALTHY).await;
-    host.publish("spin", "").await;
-    host.publish("spin", "").await;
-    until("both instances spin", || host.stats("spinning").in_flight == 2).await;
-    all_are_handled(&host).await;
-    assert_eq!(host.stats("spinning").in_flight, 2);
-    host.remove("spinning");
-    let unloaded = host.until_unloaded("spinning").await;
-    assert_eq!(unloaded["cut_off"], 2);
-    host.stop().await;
+#[test]
+fn plugins_that_spin_on_both_threads_all_the_time_stop_no_other() {
+    alone(this_test!(plugins_that_spin_on_both_threads_all_the_time_stop_no_other), async {
+        let host = Place::new().start_with(|config| config.loader.drain_grace_ms = 100, None).await;
+        let spinning = "filters = [\"spin\"]\ninstances = 2\n\
+            [limits]\nfuel_per_event = 1000000000000000\ndeadline_ms = 3600000";
+        host.run_fixture("spinning", "spin-forever", spinning).await;
+        host.run_fixture("healthy", "republish", HEALTHY).await;
+        host.publish("spin", "").await;
+        host.publish("spin", "").await;
+        until("both instances spin", || host.stats("spinning").in_flight == 2).await;
+        all_are_handled(&host).await;
+        assert_eq!(host.stats("spinning").in_flight, 2);
+        host.remove("spinning");
+        let unloaded = host.until_unloaded("spinning").await;
+        assert_eq!(unloaded["cut_off"], 2);
+        host.stop().await;
+    });
 }

@@ -16,8 +16,15 @@ const VARIABLE: &str = "PLUGBUS_TEST_ALONE";
 /// Longest life of such a process: more than the waits within it, so that those speak first.
 const LIFE: Duration = Duration::from_secs(240);
 
-/// Runs the body in a process of its own, on a runtime with exactly two worker threads. `test` is the test's whole path,
-/// from `module_path!()` on.
+/// The whole path of a test of the module that it is written in.
+macro_rules! this_test {
+    ($name:ident) => {
+        concat!(module_path!(), "::", stringify!($name))
+    };
+}
+pub(crate) use this_test;
+
+/// Runs the body in a process of its own, on a runtime with exactly two worker threads. `test` comes from [`this_test`].
 pub(crate) fn alone(test: &str, body: impl Future<Output = ()>) {
     let test = test.split_once("::").map_or(test, |(_binary, path)| path);
     if env::var_os(VARIABLE).is_some_and(|chosen| chosen == test) {
