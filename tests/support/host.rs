@@ -80,7 +80,7 @@ impl Place {
 fn config(folder: &Path) -> Config {
     let mut config = Config {
         plugins_dir: folder.join("plugins"),
-        data_dir: folder.join("data"),
+        data_dir: folder.join("state"),
         serve_socket: false,
         ..Config::default()
     };
