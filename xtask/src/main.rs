@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's own tasks. Each task is a module; `process` and `workspace` are what they share.
 
+mod demo;
 mod guests;
 mod lint;
 mod process;
@@ -28,6 +29,8 @@ enum Task {
     Setup,
     /// Build the plugins and the tests' fixtures for wasm32-wasip2, into target/guests.
     Guests,
+    /// See it work: set up, build, run a daemon with real and with bad plugins on recorded events, and print what it measured.
+    Demo,
     /// Check formatting, run clippy on the host and on the guests, and build the documentation. Warnings are errors.
     Lint,
     /// Set up, build the guests, and run every test of the workspace.
@@ -52,6 +55,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             setup::run(&workspace)?;
             guests::build(&workspace)?;
         }
+        Task::Demo => demo::run(&workspace)?,
         Task::Lint => lint::run(&workspace)?,
         Task::Test => test::run(&workspace)?,
     }

@@ -1,0 +1,108 @@
+//! `cargo xtask demo`: the real daemon on a folder of real plugins, fed with recorded events, with a swap and three bad
+//! plugins in the middle.
+//!
+//! `story` lets it happen, with `daemon`, `feed`, `watch` and `webhook` as the actors. `facts` holds what was measured,
+//! `verdict` decides whether it adds up, `summary` shows it; these three are pure.
+
+mod build;
+mod daemon;
+mod facts;
+mod feed;
+mod json;
+mod place;
+#[cfg(test)]
+mod samples;
+mod screen;
+mod story;
+mod summary;
+mod time;
+mod verdict;
+mod watch;
+mod webhook;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::guests::GuestsError;
+use crate::process::ProcessError;
+use crate::setup::SetupError;
+use crate::workspace::Workspace;
+
+use self::build::Built;
+use self::place::Place;
+use self::screen::Screen;
+
+/// Longest wait for anything that the demo waits for. All of it takes a few seconds; machines are slow at times.
+const LIMIT: Duration = Duration::from_secs(30);
+/// How often something is asked that tells no news by itself.
+const POLL: Duration = Duration::from_millis(50);
+/// Lines of the daemon's log that are shown when something went wrong.
+const LOG_LINES_SHOWN: usize = 15;
+
+/// Why there was no demo, or none that showed what it should.
+#[derive(Debug, Error)]
+pub(crate) enum DemoError {
+    #[error("cannot set up the target of the guests")]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Guests(#[from] GuestsError),
+    #[error("what the demo shows does not build")]
+    Build(#[source] ProcessError),
+    #[error("cargo built no {path}")]
+    NoProgram { path: PathBuf },
+    #[error("cannot {doing}")]
+    Io { doing: String, source: io::Error },
+    #[error("the sample manifest of {name} no longer has {what}, which the demo adapts")]
+    Sample { name: String, what: &'static str },
+    #[error("{what} ended with {status}: {said}")]
+    Ended { what: String, status: ExitStatus, said: String },
+    #[error("`{command}` did not print JSON")]
+    NotJson { command: String, source: serde_json::Error },
+    #[error("the daemon's answer has no {0}")]
+    Missing(&'static str),
+    #[error("the daemon went away while the demo waited for {what}")]
+    Gone { what: String },
+    #[error("waited for {what}, and it did not come within {limit:?}")]
+    Slow { what: String, limit: Duration },
+    #[error("what was measured does not add up: {0} problems, see above")]
+    DoesNotAddUp(usize),
+}
+
+impl DemoError {
+    fn io(doing: impl Into<String>, source: io::Error) -> Self {
+        Self::Io { doing: doing.into(), source }
+    }
+}
+
+/// Does it. The last line on standard output is the summary as one JSON object, also where it does not add up.
+pub(crate) fn run(workspace: &Workspace) -> Result<(), DemoError> {
+    let built = Built::make(workspace)?;
+    let screen = Screen::new();
+    screen.heading("plugbus in half a minute: events in, sandboxed plugins, a swap, three bad plugins, nothing lost");
+    screen.say("Nothing of this is staged: numbers come from the running daemon, and witnesses check them.");
+    let place = Place::new()?;
+    let told = story::tell(&built, &place).and_then(|facts| conclude(&screen, &facts));
+    if told.is_err() {
+        let words = daemon::last_words(place.path(), LOG_LINES_SHOWN);
+        if !words.is_empty() {
+            eprintln!("the last lines of the daemon's log:\n{words}");
+        }
+        eprintln!("everything else is left in {}", place.keep().display());
+    }
+    told
+}
+
+/// Shows what was measured, and whether it adds up.
+fn conclude(screen: &Screen, facts: &facts::Facts) -> Result<(), DemoError> {
+    let problems = verdict::problems(facts);
+    screen.heading("What was measured");
+    screen.say(&summary::in_words(facts));
+    println!();
+    problems.iter().for_each(|problem| eprintln!("problem: {problem}"));
+    println!("{}", summary::in_json(facts, &problems));
+    if problems.is_empty() { Ok(()) } else { Err(DemoError::DoesNotAddUp(problems.len())) }
+}
