@@ -82,8 +82,11 @@ impl DemoError {
 pub(crate) fn run(workspace: &Workspace) -> Result<(), DemoError> {
     let built = Built::make(workspace)?;
     let screen = Screen::new();
-    screen.heading("plugbus in half a minute: events in, sandboxed plugins, a swap, three bad plugins, nothing lost");
-    screen.say("Nothing of this is staged: numbers come from the running daemon, and witnesses check them.");
+    screen.heading("plugbus: an event bus whose subscribers are sandboxed WebAssembly plugins");
+    screen.say(
+        "You see the real daemon with real plugins: events stream in, a plugin is swapped, three bad ones are dropped in. \
+         Numbers are measured: told by the daemon, and held against what others saw.",
+    );
     let place = Place::new()?;
     let told = story::tell(&built, &place).and_then(|facts| conclude(&screen, &facts));
     if told.is_err() {
@@ -100,7 +103,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), DemoError> {
 fn conclude(screen: &Screen, facts: &facts::Facts) -> Result<(), DemoError> {
     let problems = verdict::problems(facts);
     screen.heading("What was measured");
-    screen.say(&summary::in_words(facts));
+    screen.say(&summary::in_words(facts, &problems));
     println!();
     problems.iter().for_each(|problem| eprintln!("problem: {problem}"));
     println!("{}", summary::in_json(facts, &problems));

@@ -68,8 +68,10 @@ impl Cli {
     }
 }
 
-/// A running `plugbus run`. Killed when dropped.
+/// A running `plugbus run`. Killed when dropped, and stopped when the demo itself is killed.
 pub(super) struct Daemon {
+    /// Before the daemon, so that it is gone before the daemon's process id may be somebody else's.
+    watchdog: Child,
     child: Child,
     cli: Cli,
 }
@@ -79,8 +81,9 @@ impl Daemon {
     pub(super) fn start(cli: &Cli) -> Result<Self, DemoError> {
         let mut command = cli.command(&["run", "--loader-unload-grace-ms", "500"]);
         command.stdout(Stdio::null()).stderr(cli.file(LOG)?);
-        let child = command.spawn().map_err(|error| DemoError::io("start `plugbus run`", error))?;
-        let mut daemon = Self { child, cli: cli.clone() };
+        let mut child = command.spawn().map_err(|error| DemoError::io("start `plugbus run`", error))?;
+        let watchdog = watchdog(child.id()).inspect_err(|_| end(&mut child))?;
+        let mut daemon = Self { watchdog, child, cli: cli.clone() };
         let begun = Instant::now();
         loop {
             if let Some(status) = daemon.ended()? {
@@ -101,6 +104,7 @@ impl Daemon {
     /// Asks it to stop, as an init system does, and waits. Whether everything was settled, by its own word.
     pub(super) fn stop(mut self) -> Result<bool, DemoError> {
         let what = "the daemon after SIGTERM";
+        end(&mut self.watchdog);
         // The standard library sends no signal but SIGKILL; every shell does.
         let kill = format!("kill -TERM {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &kill]).status();
@@ -123,10 +127,24 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Both fail only where it has ended already.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        end(&mut self.watchdog);
+        end(&mut self.child);
     }
+}
+
+/// Kills a child that has not ended yet.
+pub(super) fn end(child: &mut Child) {
+    // Both fail only where it has ended already.
+    drop(child.kill());
+    drop(child.wait());
+}
+
+/// Stops a process when this one is gone, however it went: then nobody holds the other end of the pipe any more.
+fn watchdog(process: u32) -> Result<Child, DemoError> {
+    let mut command = Command::new("sh");
+    command.args(["-c", "read -r nothing; kill -TERM \"$1\"", "watchdog", &process.to_string()]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map_err(|error| DemoError::io("watch over the daemon", error))
 }
 
 /// The last lines of the daemon's log, for whoever wants to know what went wrong.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::process;
 
-use super::daemon::Cli;
+use super::daemon::{self, Cli};
 use super::watch::{RAW, Seen, Watch};
 use super::{DemoError, LIMIT, json};
 
@@ -114,9 +114,7 @@ impl<'a> Feed<'a> {
 
 impl Drop for Feed<'_> {
     fn drop(&mut self) {
-        // Both fail only where it has ended already.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        daemon::end(&mut self.child);
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
+/// Where what is said begins, and how wide a line may be: a terminal has 80 columns at the least.
+const INDENT: &str = "   ";
+const COLUMNS: usize = 80 - INDENT.len();
+
 /// Counts the steps.
 pub(super) struct Screen {
     step: u32,
@@ -28,10 +32,35 @@ impl Screen {
         }
     }
 
-    /// More about the step: a line or several.
+    /// More about it. Long lines are broken.
     pub(super) fn say(&self, text: &str) {
-        text.lines().for_each(|line| println!("   {line}"));
+        for line in text.lines().flat_map(|line| wrap(line, COLUMNS)) {
+            println!("{}", format!("{INDENT}{line}").trim_end());
+        }
     }
+}
+
+/// Breaks a line between words. What goes on is indented as the line is, and by two more where that begins with a label
+/// (`name: …`). A word that is too long stays whole. Pure.
+pub(super) fn wrap(line: &str, columns: usize) -> Vec<String> {
+    if line.chars().count() <= columns {
+        return vec![line.to_owned()];
+    }
+    let indent = line.chars().take_while(|c| *c == ' ').count();
+    let is_labelled = line.split_whitespace().next().is_some_and(|word| word.ends_with(':'));
+    let indent_next = if is_labelled { indent + 2 } else { indent };
+    let mut lines = vec![" ".repeat(indent)];
+    for word in line.split(' ').filter(|word| !word.is_empty()) {
+        let Some(last) = lines.last_mut() else { continue };
+        let is_empty = last.trim().is_empty();
+        if !is_empty && last.chars().count() + 1 + word.chars().count() > columns {
+            lines.push(format!("{}{word}", " ".repeat(indent_next)));
+        } else {
+            last.push_str(if is_empty { "" } else { " " });
+            last.push_str(word);
+        }
+    }
+    lines
 }
 
 /// The first characters of a text that comes from a guest, on one line and without control characters. Pure.
@@ -66,6 +95,15 @@ mod tests {
         let rows = [["plugin", "events"], ["a", "7"], ["größer", "1000000"]];
         let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect();
         assert_eq!(table(&rows), "plugin   events\na             7\ngrößer  1000000");
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        assert_eq!(wrap("a  table   stays", 16), ["a  table   stays"]);
+        assert_eq!(wrap("  one two three", 9), ["  one two", "  three"]);
+        assert_eq!(wrap("  one: two three", 10), ["  one: two", "    three"]);
+        assert_eq!(wrap("aaaaaaaaaaaa b", 5), ["aaaaaaaaaaaa", "b"]);
+        assert_eq!(wrap("", 5), [""]);
     }
 
     #[test]
