@@ -37,7 +37,7 @@ use self::place::Place;
 use self::screen::Screen;
 
 /// Longest wait for anything that the demo waits for. All of it takes a few seconds; machines are slow at times.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 /// How often something is asked that tells no news by itself.
 const POLL: Duration = Duration::from_millis(50);
 /// Lines of the daemon's log that are shown when something went wrong.
@@ -68,7 +68,7 @@ pub(crate) enum DemoError {
     Gone { what: String },
     #[error("waited for {what}, and it did not come within {limit:?}")]
     Slow { what: String, limit: Duration },
-    #[error("what was measured does not add up: {0} problems, see above")]
+    #[error("what was measured does not add up, see the problems above: {0} in number")]
     DoesNotAddUp(usize),
 }
 
@@ -88,15 +88,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), DemoError> {
          Numbers are measured: told by the daemon, and held against what others saw.",
     );
     let place = Place::new()?;
-    let told = story::tell(&built, &place).and_then(|facts| conclude(&screen, &facts));
-    if told.is_err() {
-        let words = daemon::last_words(place.path(), LOG_LINES_SHOWN);
-        if !words.is_empty() {
-            eprintln!("the last lines of the daemon's log:\n{words}");
-        }
-        eprintln!("everything else is left in {}", place.keep().display());
+    let told = story::tell(&built, &place).inspect_err(|_| {
+        eprintln!("the last lines of the daemon's log:\n{}", daemon::last_words(place.path(), LOG_LINES_SHOWN));
+    });
+    let concluded = told.and_then(|facts| conclude(&screen, &facts));
+    if concluded.is_err() {
+        eprintln!("the demo's folder is left for a look: {}", place.keep().display());
     }
-    told
+    concluded
 }
 
 /// Shows what was measured, and whether it adds up.

@@ -33,7 +33,7 @@ enum Task {
     Demo,
     /// Check formatting, run clippy on the host and on the guests, and build the documentation. Warnings are errors.
     Lint,
-    /// Set up, build the guests, and run every test of the workspace.
+    /// Set up, build the guests, and run the demo and every test of the workspace.
     Test,
 }
 

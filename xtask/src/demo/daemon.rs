@@ -11,10 +11,14 @@ use serde_json::Value;
 use crate::process;
 
 use super::place::read_text;
+use super::screen::brief;
 use super::{DemoError, LIMIT, POLL};
 
 /// Where the daemon's log goes, in the folder of the demo.
 const LOG: &str = "daemon.log";
+
+/// Characters that are shown of a line of it.
+const LOG_CHARACTERS_MAX: usize = 300;
 
 /// Calls `plugbus`.
 #[derive(Debug, Clone)]
@@ -150,8 +154,8 @@ fn watchdog(process: u32) -> Result<Child, DemoError> {
 /// The last lines of the daemon's log, for whoever wants to know what went wrong.
 pub(super) fn last_words(folder: &Path, lines_max: usize) -> String {
     let log = read_text(&folder.join(LOG)).unwrap_or_default();
-    let lines: Vec<&str> = log.lines().collect();
-    lines.get(lines.len().saturating_sub(lines_max)..).unwrap_or_default().join("\n")
+    let skipped = log.lines().count().saturating_sub(lines_max);
+    log.lines().skip(skipped).map(|line| brief(line, LOG_CHARACTERS_MAX)).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -168,6 +172,18 @@ mod tests {
         let error = cli.run(&["-c", "echo no daemon >&2; exit 3"]).unwrap_err();
         assert!(error.to_string().ends_with("exit status: 3: no daemon"), "{error}");
         assert!(matches!(cli.json(&["-c", "echo x"]), Err(DemoError::NotJson { .. })));
+    }
+
+    #[test]
+    fn the_watchdog_stops_what_it_watches_when_nobody_holds_its_pipe_any_more() {
+        let mut watched = Command::new("sleep").arg("600").spawn().unwrap();
+        let mut watchdog = watchdog(watched.id()).unwrap();
+        assert!(watched.try_wait().unwrap().is_none());
+        drop(watchdog.stdin.take());
+        let ended = process::wait_within(&mut watched, LIMIT).unwrap();
+        end(&mut watched);
+        end(&mut watchdog);
+        assert!(ended.is_some_and(|status| !status.success()));
     }
 
     #[test]

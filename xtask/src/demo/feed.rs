@@ -1,7 +1,7 @@
 //! `plugbus emit hook.raw --lines`: the recorded hooks, one after the other.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ impl<'a> Feed<'a> {
         }
     }
 
-    fn ended(&self, status: std::process::ExitStatus) -> DemoError {
+    fn ended(&self, status: ExitStatus) -> DemoError {
         DemoError::Ended { what: format!("plugbus emit {RAW} --lines"), status, said: self.cli.said(ERRORS) }
     }
 
@@ -119,8 +119,20 @@ impl Drop for Feed<'_> {
 }
 
 /// The ids in what `emit` prints: one line for each line that the daemon accepted.
-fn accepted(answers: ChildStdout) -> Vec<String> {
+fn accepted(answers: impl Read) -> Vec<String> {
     let lines = BufReader::new(answers).lines().map_while(Result::ok);
     let ids = lines.filter_map(|line| json::optional(&serde_json::from_str::<Value>(&line).ok()?, "/accepted/id"));
     ids.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_accepted_has_an_id() {
+        let answers =
+            "{\"line\":1,\"accepted\":{\"id\":\"a\"}}\n{\"line\":2}\n\n{\"line\":3,\"accepted\":{\"id\":\"c\"}}\n";
+        assert_eq!(accepted(answers.as_bytes()), ["a", "c"]);
+    }
 }

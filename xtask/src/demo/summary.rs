@@ -141,7 +141,7 @@ fn witnesses(facts: &Facts, problems: &[String]) -> String {
     let (taken, refused) = (facts.posts.taken.len(), facts.posts.refused);
     let verdict = match problems.len() {
         0 => "All of that fits the daemon's counters, event by event: each came once and in order.".to_owned(),
-        count => format!("It does NOT add up; {count} problems are listed below."),
+        count => format!("It does NOT add up, see the problems below: {count} in number."),
     };
     format!(
         "  `emit` printed {answers} acceptances, `tail` saw {seen} events, the log of log-jsonl has {lines} lines, the \

@@ -58,5 +58,5 @@ fn times_are_shown_in_milliseconds() {
 #[test]
 fn nothing_is_said_to_fit_that_does_not() {
     let text = in_words(&samples::facts(), &["one".to_owned(), "two".to_owned()]);
-    assert!(text.contains("does NOT add up; 2 problems") && !text.contains("each came once"), "{text}");
+    assert!(text.contains("does NOT add up, see the problems below: 2") && !text.contains("each came once"), "{text}");
 }

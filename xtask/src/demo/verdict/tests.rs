@@ -64,7 +64,9 @@ fn whatever_else_does_not_fit_is_a_sentence() {
         ("events came to the file of log-jsonl that `tail` never saw", |facts| facts.logged.push("x".into())),
         ("no retry was seen", |facts| facts.posts.refused = 0),
         ("its webhook saw (10, 1)", |facts| facts.posts.received += 1),
-        ("count-topics counted", |facts| *facts.counted.get_mut("hook.stop").unwrap() += 1),
+        ("count-topics counted otherwise than `tail` saw on 1 topics: {\"hook.stop\"}", |facts| {
+            *facts.counted.get_mut("hook.stop").unwrap() += 1
+        }),
         ("1 events too many", |facts| drop(facts.seen.events.remove(6))),
         ("hook 1 did not come out in its place", |facts| facts.seen.events.swap(1, 3)),
         ("hook 4 did not come out in its place, or not as it was", |facts| {
@@ -75,12 +77,12 @@ fn whatever_else_does_not_fit_is_a_sentence() {
             facts.seen.events.iter_mut().for_each(|event| event.normalizer = None);
         }),
         ("after the changed one took over", |facts| facts.seen.events[7].normalizer = None),
-        ("relay-webhook faulted", |facts| plugin(facts, RELAY).faults = [("deadline".into(), 1)].into()),
-        ("traps was to fault with `trap` alone", |facts| plugin(facts, TRAPS).faults.clear()),
+        ("relay-webhook faulted: 1 × deadline", |facts| plugin(facts, RELAY).faults = [("deadline".into(), 1)].into()),
+        ("traps was to fault with `trap` alone, and did with nothing", |facts| plugin(facts, TRAPS).faults.clear()),
         ("does not say which limit was hit", |facts| plugin(facts, SPINS).last_fault = None),
         ("spins was not suspended", |facts| facts.seen.events.retain(|event| event.id != SPINS)),
         ("not-a-component was not refused", |facts| facts.rejections.clear()),
-        ("a dead letter that nothing explains", |facts| {
+        ("log-jsonl has a dead letter that nothing explains", |facts| {
             facts.dead.push(DeadLetter { plugin: LOG.into(), ..DeadLetter::default() });
         }),
     ];
