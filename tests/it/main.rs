@@ -8,7 +8,6 @@ mod grants;
 mod logs;
 mod plugins;
 mod reload;
-mod smoke;
 mod spin;
 
 /// What the tests share.

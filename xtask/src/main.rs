@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's own tasks. Each task is a module; `process` and `workspace` are what they share.
 
+mod demo;
 mod fuzz;
 mod guests;
 mod lint;
@@ -29,9 +30,11 @@ enum Task {
     Setup,
     /// Build the plugins and the tests' fixtures for wasm32-wasip2, into target/guests.
     Guests,
+    /// See it work: set up, build, run a daemon with real and with bad plugins on recorded events, and print what it measured.
+    Demo,
     /// Check formatting, run clippy on the host and on the guests, and build the documentation. Warnings are errors.
     Lint,
-    /// Set up, build the guests, and run every test of the workspace.
+    /// Set up, build the guests, and run the demo and every test of the workspace.
     Test,
     /// Run the fuzz targets of tests/fuzz, each for a bounded time.
     Fuzz(fuzz::FuzzArguments),
@@ -55,6 +58,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             setup::run(&workspace)?;
             guests::build(&workspace)?;
         }
+        Task::Demo => demo::run(&workspace)?,
         Task::Lint => lint::run(&workspace)?,
         Task::Test => test::run(&workspace)?,
         Task::Fuzz(ref arguments) => fuzz::run(&workspace, arguments)?,

@@ -119,6 +119,12 @@ fn the_schema_is_one_and_keeps_what_it_does_not_know() {
 }
 
 #[test]
+fn only_a_build_with_the_stamp_names_itself() {
+    let event = normalized(&hook("Stop", json!({})));
+    assert_eq!(event.extension("normalizer"), cfg!(feature = "stamp").then_some(STAMP));
+}
+
+#[test]
 fn data_passes_byte_for_byte() {
     let text = r#"{"session_id":"s","hook_event_name":"PreToolUse","tool_name":"X","tool_input":{"z":1.10,"a":12345678901234567890123}}"#;
     let mut host = host();
