@@ -1,7 +1,9 @@
 //! The daemon's life: start, signals, kill, restart.
 
 use crate::guest::Guest;
-use crate::support::{Place, wait};
+use std::os::unix::fs::MetadataExt;
+
+use crate::support::{Killed, Place, in_folder, wait, wait_busily};
 
 #[test]
 fn a_signal_stops_it_in_order() {
@@ -134,6 +136,28 @@ fn the_flag_wins_over_the_variable_and_the_variable_over_the_file() {
     assert_eq!(source(&place, &[], Some("")), "file");
     std::fs::write(place.path().join("other.toml"), "source = \"other\"\n").unwrap();
     assert_eq!(source(&place, &["--config", "other.toml"], None), "other");
+}
+
+#[test]
+fn the_socket_is_never_open_to_others_whatever_the_umask() {
+    let place = Place::new();
+    for _ in 0..5 {
+        let mut open = std::process::Command::new("sh");
+        open.args(["-c", "umask 0; exec \"$0\" run"]).arg(env!("CARGO_BIN_EXE_plugbus"));
+        let _daemon = Killed(in_folder(open, place.path()).stderr(std::process::Stdio::null()).spawn().unwrap());
+        let socket = place.path().join("s");
+        // At every moment from before it is there until it is served.
+        let answers = || {
+            if let Ok(found) = std::fs::symlink_metadata(&socket) {
+                assert_eq!(found.mode() & 0o7777, 0o600);
+            }
+            place.answers().then_some(())
+        };
+        wait_busily("it answers", answers);
+        assert_eq!(std::fs::metadata(place.path().join("s.lock")).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(std::fs::metadata(place.path().join(".plugbus")).unwrap().mode() & 0o7777, 0o700);
+        // Killed here: what it leaves behind, the next one finds.
+    }
 }
 
 #[test]

@@ -15,7 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command line of ours, with no environment but the path.
 pub(crate) fn plugbus(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_plugbus"));
+    in_folder(Command::new(env!("CARGO_BIN_EXE_plugbus")), folder)
+}
+
+/// Any command, in the same surroundings.
+pub(crate) fn in_folder(mut command: Command, folder: &Path) -> Command {
     command.current_dir(folder).env_clear().env("PLUGBUS_SOCKET", folder.join("s")).stdin(Stdio::null());
     command
 }
@@ -206,14 +210,33 @@ impl Drop for Daemon<'_> {
     }
 }
 
+/// A process that is killed at the latest when this is dropped.
+pub(crate) struct Killed(pub(crate) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 /// Tries again until there is a value.
 pub(crate) fn wait<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    wait_busily(what, || {
+        attempt().or_else(|| {
+            std::thread::sleep(Duration::from_millis(5));
+            None
+        })
+    })
+}
+
+/// The same without a pause, for what must hold at every moment.
+pub(crate) fn wait_busily<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(value) = attempt() {
             return value;
         }
         assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -5,6 +5,7 @@
 mod config;
 mod embed;
 mod hostile;
+mod plugins;
 mod protocol;
 mod socket;
 mod support;
