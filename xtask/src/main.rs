@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's own tasks. Each task is a module; `process` and `workspace` are what they share.
 
+mod bench;
 mod guests;
 mod lint;
 mod process;
@@ -32,6 +33,12 @@ enum Task {
     Lint,
     /// Set up, build the guests, and run every test of the workspace.
     Test,
+    /// Take the figures (time, memory), each beside something of the same run; print them and write
+    /// target/bench/summary.json.
+    Bench {
+        /// Figures to take (call, reload, emit, …). All when none is named; a name that is none lists them.
+        names: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -54,6 +61,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         }
         Task::Lint => lint::run(&workspace)?,
         Task::Test => test::run(&workspace)?,
+        Task::Bench { ref names } => bench::run(&workspace, names)?,
     }
     Ok(())
 }
