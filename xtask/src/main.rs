@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's own tasks. Each task is a module; `process` and `workspace` are what they share.
 
+mod bench;
 mod demo;
 mod fuzz;
 mod guests;
@@ -38,6 +39,12 @@ enum Task {
     Test,
     /// Run the fuzz targets of tests/fuzz, each for a bounded time.
     Fuzz(fuzz::FuzzArguments),
+    /// Take the figures (time, memory), each beside something of the same run; print them and write
+    /// target/bench/summary.json.
+    Bench {
+        /// Figures to take (call, reload, emit, …). All when none is named; a name that is none lists them.
+        names: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -62,6 +69,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Task::Lint => lint::run(&workspace)?,
         Task::Test => test::run(&workspace)?,
         Task::Fuzz(ref arguments) => fuzz::run(&workspace, arguments)?,
+        Task::Bench { ref names } => bench::run(&workspace, names)?,
     }
     Ok(())
 }
