@@ -1,0 +1,3 @@
+//! The embedded durable log of plugbus.
+
+pub mod codec;
