@@ -20,6 +20,7 @@ mod seen;
 mod shared;
 mod stats;
 mod trouble;
+mod wal;
 mod writer;
 
 pub use config::{ConfigError, JournalConfig, OnFull, SyncMode, UnknownWord};
