@@ -91,9 +91,54 @@ pub enum DeadReason {
     /// The journal refused an event whose publisher did not wait for it.
     #[error("not in the journal: {0}")]
     NotJournaled(String),
+    /// Read back from a journal, in the words it had then.
+    #[error("{text}")]
+    Recorded {
+        /// As [`DeadReason::name`] gave it.
+        name: &'static str,
+        /// As it was shown.
+        text: String,
+    },
 }
 
+/// Every name that [`DeadReason::name`] gives.
+const REASONS: [&str; 9] = [
+    "rejected",
+    "exhausted",
+    "queue-full",
+    "dropped",
+    "unsubscribed",
+    "paused",
+    "too-many-hops",
+    "publisher-gone",
+    "not-journaled",
+];
+
+/// Every name that [`HandlerError::kind_name`] gives.
+const KINDS: [&str; 12] = [
+    "retry",
+    "reject",
+    "trap",
+    "panic",
+    "fuel",
+    "deadline",
+    "memory",
+    "stack",
+    "table",
+    "host-call",
+    "contract",
+    "cancelled",
+];
+
 impl DeadReason {
+    /// A reason as a journal recorded it. A name that this version does not know (an older or newer one wrote it) becomes
+    /// `other`; the text says what it was.
+    #[must_use]
+    pub fn recorded(name: &str, text: impl Into<String>) -> Self {
+        let known = REASONS.into_iter().find(|known| *known == name);
+        Self::Recorded { name: known.unwrap_or("other"), text: text.into() }
+    }
+
     /// A short stable name, for labels and filters.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -107,6 +152,7 @@ impl DeadReason {
             Self::TooManyHops { .. } => "too-many-hops",
             Self::PublisherGone => "publisher-gone",
             Self::NotJournaled(_) => "not-journaled",
+            Self::Recorded { name, .. } => name,
         }
     }
 }
@@ -141,6 +187,12 @@ impl AttemptRecord {
             backtrace: fault.map(|fault| fault.backtrace.clone()).unwrap_or_default(),
             time_ns,
         }
+    }
+
+    /// The kind of that name, for what a journal recorded; `other` where this version does not know it.
+    #[must_use]
+    pub fn recorded_kind(name: &str) -> &'static str {
+        KINDS.into_iter().find(|known| *known == name).unwrap_or("other")
     }
 }
 
@@ -307,6 +359,7 @@ fn letter_bytes(letter: &DeadLetter) -> usize {
 mod tests {
     use super::*;
     use crate::event::Payload;
+    use crate::handler::{Failure, Fault, FaultKind};
     use crate::topic::Topic;
 
     fn event(topic: &str, bytes: usize) -> Arc<Event> {
@@ -347,6 +400,51 @@ mod tests {
         assert_eq!((letters.stats().held, letters.stats().evicted), (1, 1));
         letters.remove(2);
         assert_eq!((letters.stats().held, letters.stats().held_bytes), (0, 0));
+    }
+
+    #[test]
+    fn what_a_journal_recorded_keeps_its_name_and_words() {
+        let limit_bytes = 1;
+        let last = HandlerError::from(Fault::new(FaultKind::HostCall { limit_bytes }, "too much"));
+        for reason in [
+            DeadReason::Rejected("no".into()),
+            DeadReason::Exhausted { attempts: 5, last },
+            DeadReason::QueueFull { waiting: 2, held: true },
+            DeadReason::Dropped,
+            DeadReason::Unsubscribed,
+            DeadReason::Paused,
+            DeadReason::TooManyHops { hops: 17, max: 16 },
+            DeadReason::PublisherGone,
+        ] {
+            let read = DeadReason::recorded(reason.name(), reason.to_string());
+            assert_eq!((read.name(), read.to_string()), (reason.name(), reason.to_string()));
+            assert_eq!(DeadReason::recorded(read.name(), read.to_string()), read);
+        }
+        assert_eq!(DeadReason::recorded("of the future", "x").name(), "other");
+    }
+
+    #[test]
+    fn every_kind_of_fault_has_a_recorded_name() {
+        let limit = std::time::Duration::ZERO;
+        for kind in [
+            FaultKind::Trap,
+            FaultKind::Panic,
+            FaultKind::Fuel { limit: 1 },
+            FaultKind::Deadline { limit },
+            FaultKind::Memory { limit_bytes: 1 },
+            FaultKind::Stack { limit_bytes: 1 },
+            FaultKind::Table { limit: 1 },
+            FaultKind::HostCall { limit_bytes: 1 },
+            FaultKind::Contract,
+            FaultKind::Cancelled,
+        ] {
+            assert_eq!(AttemptRecord::recorded_kind(kind.name()), kind.name());
+        }
+        for failure in [Failure::retry("x"), Failure::reject("x")] {
+            let error = HandlerError::from(failure);
+            assert_eq!(AttemptRecord::recorded_kind(error.kind_name()), error.kind_name());
+        }
+        assert_eq!(AttemptRecord::recorded_kind("of the future"), "other");
     }
 
     #[test]

@@ -1,0 +1,29 @@
+//! The embedded durable log of plugbus.
+
+pub mod codec;
+
+mod apply;
+mod clock;
+mod config;
+mod error;
+mod files;
+mod history;
+mod journal;
+mod ledger;
+mod load;
+mod lock;
+mod open;
+mod reader;
+mod rows;
+mod schema;
+mod seen;
+mod shared;
+mod stats;
+mod trouble;
+mod wal;
+mod writer;
+
+pub use config::{ConfigError, JournalConfig, OnFull, SyncMode, UnknownWord};
+pub use error::{Damage, OpenError};
+pub use journal::DiskJournal;
+pub use stats::{CommitTimes, JournalStats};
