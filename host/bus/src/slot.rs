@@ -298,13 +298,14 @@ impl Slot {
         }
     }
 
-    /// Makes a dead letter of an item. Counts, tells the waiter, tells the bus.
+    /// Makes a dead letter of an item. Counts, tells the bus, tells the waiter: whoever is told finds the letter there.
     pub(crate) fn bury(&self, item: Item, reason: DeadReason) {
         self.counters.dead.fetch_add(1, Relaxed);
-        settle(item.waiter.as_ref(), &self.name, || Settlement::Dead(reason.clone()));
+        let settlement = Settlement::Dead(reason.clone());
         if let Some(bus) = self.bus.upgrade() {
             bus.bury(item.event, Some(&self.name), reason, item.history);
         }
+        settle(item.waiter.as_ref(), &self.name, || settlement);
     }
 
     /// Runs something on the queue and wakes who may be waiting for its effect.
