@@ -138,7 +138,7 @@ impl Rejection {
     }
 }
 
-/// An error and its causes in one text, outermost first.
+/// An error and its causes in one text, outermost first. What is cut is marked.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = String::new();
     let mut next = Some(error);
@@ -147,8 +147,34 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         if !text.is_empty() {
             text.push_str(": ");
         }
-        text.extend(error.to_string().chars().take(CAUSE_CHARS_MAX));
+        let message = error.to_string();
+        let mut chars = message.chars();
+        text.extend(chars.by_ref().take(CAUSE_CHARS_MAX));
+        if chars.next().is_some() {
+            text.push_str(" … (cut)");
+        }
         next = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Inner(String);
+
+    #[test]
+    fn causes_are_joined_and_what_is_cut_is_marked() {
+        assert_eq!(chain(&Outer(Inner("inner".into()))), "outer: inner");
+        let cut = chain(&Outer(Inner("ä".repeat(CAUSE_CHARS_MAX + 1))));
+        assert_eq!(cut.chars().count(), "outer: ".len() + CAUSE_CHARS_MAX + " … (cut)".chars().count());
+        assert!(cut.ends_with("ä … (cut)"));
+    }
 }
