@@ -2,12 +2,23 @@
 //! must stay with that guest.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-mod smoke;
+mod bad;
+mod delivery;
+mod grants;
+mod logs;
+mod plugins;
+mod spin;
 
 /// What the tests share.
 #[path = "../support"]
 mod support {
+    pub(crate) mod alone;
     pub(crate) mod events;
+    pub(crate) mod healthy;
     pub(crate) mod host;
+    pub(crate) mod log;
+    pub(crate) mod memory;
+    pub(crate) mod server;
+    pub(crate) mod shipped;
     pub(crate) mod wait;
 }
