@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use plugbus::sandbox::LogLevel;
 
-use crate::support::host::{Place, TestHost};
+use crate::support::host::{PLENTY_OF_TIME, Place, TestHost};
 use crate::support::log::{Line, Lines};
 
 /// The default of `log_bytes`.
@@ -32,7 +32,7 @@ fn cut(lines: &[Line]) -> u64 {
 /// Two floods of one event each are cut alike; the sum is in the plugin's metrics.
 async fn a_flood_is_cut(fixture: &str, contexts: &[&str], at_least: u64) {
     let (host, lines) = start().await;
-    host.run_fixture("floods", fixture, "filters = [\"in\"]").await;
+    host.run_fixture("floods", fixture, &format!("filters = [\"in\"]\n[limits]\n{PLENTY_OF_TIME}")).await;
     let mut total = 0;
     let mut before = 0;
     for _ in 0..2 {

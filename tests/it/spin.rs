@@ -3,7 +3,7 @@
 
 use crate::support::alone::{alone, this_test};
 use crate::support::events::Recorder;
-use crate::support::host::{Place, TestHost};
+use crate::support::host::{PLENTY_OF_TIME, Place, TestHost};
 use crate::support::wait::until;
 
 const EVENTS: usize = 10_000;
@@ -31,9 +31,11 @@ fn a_plugin_that_spins_on_every_event_until_its_fuel_is_gone_stops_no_other() {
     alone(this_test!(a_plugin_that_spins_on_every_event_until_its_fuel_is_gone_stops_no_other), async {
         let host = TestHost::start().await;
         // It is given more to spin on than it can get through, and never suspended.
-        let spinning = "filters = [\"work.in\"]\n[queue]\nwhen_full = \"drop_newest\"\nevents_max = 20\n\
-            [retry]\nattempts = 1\n[supervision]\nbudget = 1000";
-        host.run_fixture("spinning", "spin-forever", spinning).await;
+        let spinning = format!(
+            "filters = [\"work.in\"]\n[queue]\nwhen_full = \"drop_newest\"\nevents_max = 20\n\
+             [retry]\nattempts = 1\n[supervision]\nbudget = 1000\n[limits]\n{PLENTY_OF_TIME}"
+        );
+        host.run_fixture("spinning", "spin-forever", &spinning).await;
         host.run_fixture("healthy", "republish", HEALTHY).await;
         all_are_handled(&host).await;
         host.until("the spinning plugin has faulted", || host.stats("spinning").faults > 0).await;

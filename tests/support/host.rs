@@ -17,6 +17,10 @@ use tempfile::TempDir;
 use super::events::Recorder;
 use super::wait::{PATIENCE, until_or};
 
+/// Lines for `[limits]` of a plugin that is to hit another limit than its deadline: on a busy machine the default of 5 s may
+/// be over first.
+pub(crate) const PLENTY_OF_TIME: &str = "deadline_ms = 120000\ndeadline_init_ms = 120000";
+
 /// A place for one host: `<folder>/plugins` and what else the test puts beside it.
 pub(crate) struct Place {
     folder: TempDir,

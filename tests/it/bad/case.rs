@@ -4,7 +4,7 @@ use std::fs;
 
 use plugbus_fixtures::built;
 
-use crate::support::host::TestHost;
+use crate::support::host::{PLENTY_OF_TIME, TestHost};
 
 /// One bad guest.
 pub(super) struct Case {
@@ -114,10 +114,12 @@ impl Case {
         self
     }
 
-    /// Its manifest. Two attempts, close together: what follows from an attempt that failed is seen, and soon.
+    /// Its manifest. Two attempts, close together: what follows from an attempt that failed is seen, and soon. A case that
+    /// is not about time has plenty.
     pub(super) fn manifest(&self) -> String {
         let retry = "[retry]\nattempts = 2\nbackoff_min_ms = 1\nbackoff_max_ms = 1";
-        format!("{}\n{retry}\n[limits]\n{}\n[config]\n{}\n", self.top, self.limits, self.config)
+        let time = if self.limits.contains("deadline") { "" } else { PLENTY_OF_TIME };
+        format!("{}\n{retry}\n[limits]\n{time}\n{}\n[config]\n{}\n", self.top, self.limits, self.config)
     }
 }
 

@@ -32,7 +32,7 @@ cases! {
         .says(&["denied:", "do not cover `somebody.elses.topic`"]);
 
     publishing_on_a_malformed_topic_is_invalid => Case::fixture("publish-malformed")
-        .top("filters = [\"bad.>\"]\npublish = [\">\"]").events(&["a..b", "a b", "a.*", ".a", "a.b."]).ends(End::Told)
+        .top("filters = [\"bad.>\"]\npublish = [\">\"]").events(&["a..b", "a b", "a.*", ".a", "a.b.", ""]).ends(End::Told)
         .says(&["invalid: topic"]);
 
     publishing_with_a_malformed_extension_is_invalid => Case::fixture("publish-malformed")

@@ -1,6 +1,7 @@
 //! `relay-webhook` against servers on this machine.
 
 use serde_json::Value;
+use toml::Table;
 
 use crate::support::host::TestHost;
 use crate::support::server::{Reserved, Server, answer};
@@ -8,7 +9,13 @@ use crate::support::shipped;
 
 /// Loads it with the sample manifest, but for where it posts to.
 pub(super) async fn load(host: &TestHost, origin: &str) {
+    load_with(host, origin, |_| {}).await;
+}
+
+/// The same with further changes.
+async fn load_with(host: &TestHost, origin: &str, change: impl FnOnce(&mut Table)) {
     let manifest = shipped::changed_manifest("relay-webhook", |table| {
+        change(table);
         table["config"].as_table_mut().unwrap().insert("url".into(), format!("{origin}/plugbus?key=1").into());
         table["grants"].as_table_mut().unwrap().insert("http".into(), vec![origin.to_owned()].into());
     });
@@ -84,7 +91,9 @@ async fn a_server_that_refuses_the_event_is_not_asked_again() {
 async fn a_server_that_is_not_there_yet_gets_the_event_when_it_is() {
     let reserved = Reserved::new();
     let host = TestHost::start().await;
-    load(&host, &reserved.origin()).await;
+    // Tried for as long as the test may take to start the server.
+    let patient = Table::from_iter([("attempts".to_owned(), 100.into()), ("backoff_max_ms".to_owned(), 100.into())]);
+    load_with(&host, &reserved.origin(), |table| drop(table.insert("retry".into(), patient.into()))).await;
     host.publish("hook.x", "text").await;
     host.until("the connection has been refused", || !failed(&host).is_empty()).await;
     let server = reserved.serve(|_, _| answer("200 OK", ""));
