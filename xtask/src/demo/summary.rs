@@ -140,7 +140,7 @@ fn witnesses(facts: &Facts, problems: &[String]) -> String {
     let (answers, seen, lines) = (facts.accepted.len(), facts.seen.public().count(), facts.logged.len());
     let (taken, refused) = (facts.posts.taken.len(), facts.posts.refused);
     let verdict = match problems.len() {
-        0 => "All of that fits the daemon's counters, event by event: each came once and in order.".to_owned(),
+        0 => "All of that fits the daemon's counters, event by event: each came once, the normalized hooks in their order.".to_owned(),
         count => format!("It does NOT add up, see the problems below: {count} in number."),
     };
     format!(

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::facts::{COUNT, Facts, GOOD, LOG, NORMALIZE, Plugin, RELAY, SPINS, TEXT, TRAPS, count};
+use super::facts::{COUNT, DeadLetter, Facts, GOOD, LOG, NORMALIZE, Plugin, RELAY, SPINS, TEXT, TRAPS, count};
 use super::watch::Event;
 
 /// What was lost, and how much of it: deliveries that are neither handled nor a dead letter nor waiting, and events that
@@ -53,9 +53,10 @@ pub(super) fn problems(facts: &Facts) -> Vec<String> {
     bad(facts, SPINS, "fuel", &mut found);
     let refused = facts.rejections.iter().any(|rejection| rejection.plugin == TEXT && !rejection.cause.is_empty());
     found.unless(refused, || format!("{TEXT} was not refused"));
-    for letter in facts.dead.iter().filter(|letter| ![TRAPS, SPINS].contains(&letter.plugin.as_str())) {
-        found.unless(false, || format!("{} has a dead letter that nothing explains: {}", letter.plugin, letter.reason));
-    }
+    let strange = facts.dead.iter().filter(|letter| ![TRAPS, SPINS].contains(&letter.plugin.as_str()));
+    let unexplained =
+        |letter: &DeadLetter| format!("{} has an unexplained dead letter: {}", letter.plugin, letter.reason);
+    found.0.extend(strange.map(unexplained));
     found
         .unless(facts.is_settled, || "the daemon did not say, when it stopped, that everything was settled".to_owned());
     found.0
@@ -99,9 +100,9 @@ fn output(facts: &Facts, found: &mut Problems) {
     let (counted, seen) = (&facts.counted, hook_topics(facts));
     let differs = |topic: &&String| counted.get(*topic) != seen.get(*topic);
     let topics: BTreeSet<&String> = counted.keys().chain(seen.keys()).filter(differs).collect();
-    found.unless(topics.is_empty(), || {
-        format!("{COUNT} counted otherwise than `tail` saw on {} topics: {topics:?}", topics.len())
-    });
+    let differing =
+        |first: &&String| format!("{COUNT} counted otherwise than `tail` saw on {} topics, as {first}", topics.len());
+    found.0.extend(topics.first().map(differing));
 }
 
 /// How many events each topic had that count-topics counts: neither its own summaries nor the request for its counts.

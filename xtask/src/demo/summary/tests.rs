@@ -43,7 +43,7 @@ fn people_see_who_faulted_and_why() {
         "  spins: 2 × fuel (limit: 7 fuel)",
         "  not-a-component: refused (compile): no component",
         "  traps: 2 × exhausted: r",
-        "each came once and in order",
+        "each came once, the normalized hooks in their order",
     ] {
         assert!(text.contains(expected), "{expected} in {text}");
     }

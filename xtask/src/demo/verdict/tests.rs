@@ -1,4 +1,4 @@
-use super::super::facts::{DeadLetter, Facts};
+use super::super::facts::Facts;
 use super::super::samples;
 use super::*;
 
@@ -64,7 +64,7 @@ fn whatever_else_does_not_fit_is_a_sentence() {
         ("events came to the file of log-jsonl that `tail` never saw", |facts| facts.logged.push("x".into())),
         ("no retry was seen", |facts| facts.posts.refused = 0),
         ("its webhook saw (10, 1)", |facts| facts.posts.received += 1),
-        ("count-topics counted otherwise than `tail` saw on 1 topics: {\"hook.stop\"}", |facts| {
+        ("count-topics counted otherwise than `tail` saw on 1 topics, as hook.stop", |facts| {
             *facts.counted.get_mut("hook.stop").unwrap() += 1
         }),
         ("1 events too many", |facts| drop(facts.seen.events.remove(6))),
@@ -82,7 +82,7 @@ fn whatever_else_does_not_fit_is_a_sentence() {
         ("does not say which limit was hit", |facts| plugin(facts, SPINS).last_fault = None),
         ("spins was not suspended", |facts| facts.seen.events.retain(|event| event.id != SPINS)),
         ("not-a-component was not refused", |facts| facts.rejections.clear()),
-        ("log-jsonl has a dead letter that nothing explains", |facts| {
+        ("log-jsonl has an unexplained dead letter", |facts| {
             facts.dead.push(DeadLetter { plugin: LOG.into(), ..DeadLetter::default() });
         }),
     ];
