@@ -49,6 +49,30 @@ impl Publisher {
     }
 }
 
+/// Which of the inline handlers are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inline {
+    /// All of them, observers first.
+    All,
+    /// Those that may stop the event.
+    Handlers,
+    /// Those that only see what is accepted.
+    Observers,
+}
+
+impl Inline {
+    fn includes(self, slot: &Slot) -> bool {
+        match slot.kind {
+            Kind::Inline { observes, .. } => match self {
+                Self::All => true,
+                Self::Handlers => !observes,
+                Self::Observers => observes,
+            },
+            Kind::Queued | Kind::Stream => false,
+        }
+    }
+}
+
 impl Inner {
     /// Accepts a draft and offers it to all who match, or hands it to the journal. Never blocks. The permit counts where
     /// there is a journal; without one the write goes over the bound.
@@ -91,7 +115,7 @@ impl Inner {
             return Ok(self.too_many_hops(event));
         }
         let mut placed = Placed::new(Receipt::new(event.id.clone(), event.seq));
-        if !self.call_inline(&event, &routed.slots, waiter, &mut placed.receipt) {
+        if !self.call_inline(Inline::All, &event, &routed.slots, waiter, &mut placed.receipt) {
             self.place(&event, &routed.slots, waiter, publisher.may_wait(), &mut placed);
         }
         Ok(placed)
@@ -116,8 +140,9 @@ impl Inner {
             return Ok(Prepared::Done(self.too_many_hops(Arc::new(event))));
         }
         let mut receipt = Receipt::new(event.id.clone(), 0);
-        let has_inline = routed.slots.iter().any(|slot| matches!(slot.kind, Kind::Inline { .. }));
-        if has_inline && self.call_inline(&Arc::new(event.clone()), &routed.slots, waiter, &mut receipt) {
+        let handled = routed.slots.iter().any(|slot| Inline::Handlers.includes(slot));
+        if handled && self.call_inline(Inline::Handlers, &Arc::new(event.clone()), &routed.slots, waiter, &mut receipt)
+        {
             self.counters.accepted.fetch_add(1, Relaxed);
             return Ok(Prepared::Done(Placed::new(receipt)));
         }
@@ -251,14 +276,15 @@ impl Inner {
     }
 
     /// Calls the inline handlers in their order. True when one stopped the event.
-    fn call_inline(
+    pub(crate) fn call_inline(
         &self,
+        which: Inline,
         event: &Arc<Event>,
         slots: &[Arc<Slot>],
         waiter: Option<&Arc<Waiter>>,
         receipt: &mut Receipt,
     ) -> bool {
-        let inline = |slot: &&Arc<Slot>| matches!(slot.kind, Kind::Inline { .. }) && slot.wants(&event.source);
+        let inline = |slot: &&Arc<Slot>| which.includes(slot) && slot.wants(&event.source);
         let wanting: Vec<&Arc<Slot>> = slots.iter().filter(inline).collect();
         if let Some(waiter) = waiter {
             wanting.iter().for_each(|slot| waiter.expect(&slot.name));

@@ -153,9 +153,15 @@ impl Inner {
     /// Builds the routes anew from the registry, which the caller holds.
     pub(crate) fn rebuild(&self, registry: &Registry) {
         let mut slots: Vec<&Arc<Slot>> = registry.slots.values().filter(|r| r.routed).map(|r| &r.slot).collect();
-        // Inline handlers first, since they may stop an event; each kind by priority, then by registration.
+        // Observers first, who see everything; then inline handlers, who may stop an event; each kind by priority, then by
+        // registration.
         slots.sort_by_key(|slot| {
-            (!matches!(slot.kind, Kind::Inline { .. }), std::cmp::Reverse(slot.priority), slot.number)
+            let kind = match slot.kind {
+                Kind::Inline { observes: true, .. } => 0,
+                Kind::Inline { observes: false, .. } => 1,
+                Kind::Queued | Kind::Stream => 2,
+            };
+            (kind, std::cmp::Reverse(slot.priority), slot.number)
         });
         let routes = Routes::new(slots.into_iter().map(|slot| (slot.clone(), slot.filters.load_full())));
         let version = self.table.load().version + 1;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
+use crate::accept::Inline;
 use crate::bus::Inner;
 use crate::clock::now_ns;
 use crate::dead::DeadReason;
@@ -189,12 +190,15 @@ impl Sink for Inner {
     fn committed(&self, appended: Vec<Appended>) {
         let Some(durable) = &self.durable else { return };
         let count = appended.len();
+        let mut any_new = false;
         for Appended { ticket, outcome } in appended {
+            any_new |= matches!(outcome, AppendOutcome::New(_));
             self.dispatch(durable, ticket, outcome);
         }
         durable.risen.notify_waiters();
         durable.in_hand.fetch_sub(count.min(durable.in_hand.load(SeqCst)), SeqCst);
-        if durable.dispatched() >= durable.floors_at.load(Relaxed).saturating_add(FLOORS_EVERY_EVENTS) {
+        // Not after refusals, which may come from whoever submits and holds a slot's lock.
+        if any_new && durable.dispatched() >= durable.floors_at.load(Relaxed).saturating_add(FLOORS_EVERY_EVENTS) {
             self.write_floors();
         }
         self.progressed();
@@ -218,6 +222,7 @@ impl Inner {
                 let before = ticket.receipt.take().unwrap_or_else(|| Receipt::new(event.id.clone(), 0));
                 let mut placed = Placed::new(Receipt { seq: event.seq, ..before });
                 let routed = self.route(&event.topic, None);
+                self.call_inline(Inline::Observers, &event, &routed.slots, ticket.waiter.as_ref(), &mut placed.receipt);
                 self.place(&event, &routed.slots, ticket.waiter.as_ref(), ticket.may_wait, &mut placed);
                 durable.dispatched.store(event.seq, SeqCst);
                 Ok(placed)

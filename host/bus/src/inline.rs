@@ -83,7 +83,7 @@ pub(crate) enum Called {
 
 /// Calls one inline handler.
 pub(crate) fn call(slot: &Slot, event: &Arc<Event>, waiter: Option<&Arc<Waiter>>, bus: &Inner) -> Called {
-    let Kind::Inline { handler, special } = &slot.kind else { return Called::NotTaken };
+    let Kind::Inline { handler, special, .. } = &slot.kind else { return Called::NotTaken };
     let special = special.load(Acquire);
     if special && slot.is_closed() {
         return Called::NotTaken;

@@ -64,6 +64,8 @@ pub(crate) enum Kind {
         handler: Box<InlineHandler>,
         /// Paused, suspended or ended: a call must ask first. Otherwise it costs no lock.
         special: AtomicBool,
+        /// Sees what is accepted and cannot stop it: called after the journal, where there is one.
+        observes: bool,
     },
     /// Through the queue, to worker tasks. What is left at the end becomes dead letters.
     Queued,

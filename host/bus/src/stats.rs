@@ -161,7 +161,8 @@ pub(crate) fn snapshot(slot: &Slot) -> SubscriptionStats {
     let (paused, suspended, waiting, waiting_bytes, in_flight) =
         slot.read_queue(|q| (q.is_paused(), q.is_suspended(), q.waiting(), q.waiting_bytes(), q.in_flight()));
     let kind = match &slot.kind {
-        Kind::Inline { .. } => "inline",
+        Kind::Inline { observes: true, .. } => "observer",
+        Kind::Inline { observes: false, .. } => "inline",
         Kind::Queued => "queued",
         Kind::Stream => "stream",
     };

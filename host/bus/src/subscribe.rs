@@ -11,6 +11,7 @@ use crate::bus::{Inner, Registered, phase, subscription_json};
 use crate::control::{Control, Subscription, Workers};
 use crate::durable::Start;
 use crate::durable::progress::Progress;
+use crate::event::Event;
 use crate::handler::{BoxFuture, Delivery, Handler, IntoOutcome, Outcome};
 use crate::inline::IntoFlow;
 use crate::name::{Name, NameError};
@@ -235,7 +236,25 @@ impl Subscribe {
         R: IntoFlow,
     {
         let handler = Box::new(move |delivery: &Delivery| handler(delivery).into_flow());
-        let slot = self.register(Kind::Inline { handler, special: AtomicBool::new(false) })?;
+        let slot = self.register(Kind::Inline { handler, special: AtomicBool::new(false), observes: false })?;
+        Ok(Subscription::new(Control::new(slot)))
+    }
+
+    /// Shows each event in the moment it is accepted, before any inline handler can stop it; on a bus with a journal in the
+    /// moment it is committed, with its number, on the journal's thread. For watchers that put it somewhere and return: must
+    /// not block. Needs no runtime.
+    ///
+    /// # Errors
+    /// [`SubscribeError`].
+    pub fn observe<F>(self, observer: F) -> Result<Subscription, SubscribeError>
+    where
+        F: Fn(&Arc<Event>) + Send + Sync + 'static,
+    {
+        let handler = Box::new(move |delivery: &Delivery| {
+            observer(&delivery.event);
+            ().into_flow()
+        });
+        let slot = self.register(Kind::Inline { handler, special: AtomicBool::new(false), observes: true })?;
         Ok(Subscription::new(Control::new(slot)))
     }
 

@@ -9,12 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugbus_bus::{Bus, DeadLetterLimits, EventLimits, ShutdownReport};
+use plugbus_journal::{DiskJournal, JournalConfig, OnFull, OpenError, SyncMode};
 use plugbus_loader::{Loader, LoaderConfig, LoaderError};
 use plugbus_sandbox::{LogSink, Pooling, Sandbox, SandboxConfig, SandboxError};
 
-use crate::config::{Config, size};
+use crate::config::{self, Config, Sync, size};
+use tokio::task::JoinHandle;
+
 use crate::socket::{Bound, Limits, Server, Services, SocketError, SocketStats};
 
+/// How often cursors of subscriptions that are away are looked at.
+const UPKEEP: Duration = Duration::from_secs(60);
 /// Time that watchers have to read their last lines when the host stops.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -26,11 +31,13 @@ pub struct Host {
     bus: Bus,
     loader: Option<Loader>,
     server: Option<Server>,
+    journal: Option<Arc<DiskJournal>>,
+    /// Looks after the journal now and then; ends with the host.
+    upkeep: Option<JoinHandle<()>>,
     config: Config,
 }
 
 /// What to start a host with. Every default is fit for use; see [`Config`].
-#[derive(Default)]
 #[must_use = "nothing runs before `start`"]
 pub struct HostBuilder {
     config: Config,
@@ -39,6 +46,15 @@ pub struct HostBuilder {
     log: Option<Arc<dyn LogSink>>,
     sandbox: Option<Adjust<SandboxConfig>>,
     loader: Option<Adjust<LoaderConfig>>,
+}
+
+impl Default for HostBuilder {
+    /// As documented at each setting. Without a data folder named, nothing is kept on the disk but compiled code.
+    fn default() -> Self {
+        let journal = config::Journal { enabled: false, ..config::Journal::default() };
+        let config = Config { journal, ..Config::default() };
+        Self { config, bus: None, no_plugins: false, log: None, sandbox: None, loader: None }
+    }
 }
 
 /// A last word on settings that were made from the configuration.
@@ -57,6 +73,14 @@ pub enum HostError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// The journal cannot be used.
+    #[error("cannot use the journal in {}", path.display())]
+    Journal {
+        /// Its folder.
+        path: PathBuf,
+        /// Why.
+        source: OpenError,
     },
     /// The socket cannot be served.
     #[error(transparent)]
@@ -107,6 +131,12 @@ impl Host {
         &self.config
     }
 
+    /// The journal; none where the host keeps everything in memory, or its bus was made by the embedder.
+    #[must_use]
+    pub fn journal(&self) -> Option<&DiskJournal> {
+        self.journal.as_deref()
+    }
+
     /// The plugins; none where the host was started without a plugins folder.
     #[must_use]
     pub fn loader(&self) -> Option<&Loader> {
@@ -116,6 +146,9 @@ impl Host {
     /// Stops in order: takes nothing more from clients, lets handlers settle what is accepted for at most the grace, stops
     /// the plugins, and says good-bye to watchers, who see everything until then. The report says what was not settled.
     pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
+        if let Some(upkeep) = self.upkeep.take() {
+            upkeep.abort();
+        }
         if let Some(server) = &self.server {
             server.drain();
         }
@@ -144,9 +177,18 @@ impl HostBuilder {
         self
     }
 
-    /// The folder for what the host keeps.
+    /// The folder for what the host keeps. With one, the host keeps a journal, unless [`HostBuilder::journal`] says no.
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.config.data_dir = path.into();
+        self.config.journal.enabled = true;
+        self
+    }
+
+    /// Whether to keep a journal in the data folder: then an event is accepted once it is on the disk, and plugins resume
+    /// where they were after a restart. Default: only where [`HostBuilder::data_dir`] or [`HostBuilder::config`] was called,
+    /// and not where [`HostBuilder::bus`] was, whose bus has its own or none.
+    pub fn journal(mut self, keep: bool) -> Self {
+        self.config.journal.enabled = keep;
         self
     }
 
@@ -204,7 +246,10 @@ impl HostBuilder {
         let Self { config, bus, no_plugins, log, sandbox, loader } = self;
         make_folder("data_dir", &config.data_dir, 0o700)?;
         let bound = if config.serve_socket { Some(Bound::take(&config.socket_path()).await?) } else { None };
-        let bus = bus.unwrap_or_else(|| make_bus(&config));
+        let (bus, journal) = match bus {
+            Some(bus) => (bus, None),
+            None => make_bus(&config).await?,
+        };
         let loader = if no_plugins {
             None
         } else {
@@ -215,9 +260,10 @@ impl HostBuilder {
             loader.into_iter().for_each(|adjust| adjust(&mut loader_config));
             Some(start_loader(&bus, sandbox_config, loader_config).await?)
         };
-        let services = Services::new(bus.clone(), loader.clone(), Limits::new(&config));
+        let upkeep = journal.as_ref().map(|_| tokio::spawn(upkeep(bus.clone(), config.journal.absent_max_ms)));
+        let services = Services::new(bus.clone(), loader.clone(), journal.clone(), Limits::new(&config));
         let server = bound.map(|bound| bound.serve(Arc::new(services)));
-        Ok(Host { bus, loader, server, config })
+        Ok(Host { bus, loader, server, journal, upkeep, config })
     }
 }
 
@@ -230,12 +276,55 @@ async fn start_loader(bus: &Bus, sandbox: SandboxConfig, config: LoaderConfig) -
     loader.map_err(|source| HostError::Loader { path, source })
 }
 
-fn make_bus(config: &Config) -> Bus {
+/// Looks now and then whether somebody has been away for too long.
+async fn upkeep(bus: Bus, absent_max_ms: u64) {
+    let absent_max = Duration::from_millis(absent_max_ms);
+    loop {
+        tokio::time::sleep(UPKEEP.min(absent_max)).await;
+        let retired = bus.retire_absent(absent_max);
+        if retired > 0 {
+            tracing::info!(retired, "places in the journal retired: their subscriptions were away for too long");
+        }
+    }
+}
+
+async fn make_bus(config: &Config) -> Result<(Bus, Option<Arc<DiskJournal>>), HostError> {
     let dead = DeadLetterLimits {
         letters_max: size(config.dead_letters.count_max),
         bytes_max: size(config.dead_letters.bytes_max),
     };
-    Bus::builder().event_limits(event_limits(config)).dead_letters(dead).default_source(config.source.as_str()).build()
+    let builder =
+        Bus::builder().event_limits(event_limits(config)).dead_letters(dead).default_source(config.source.as_str());
+    if !config.journal.enabled {
+        return Ok((builder.build(), None));
+    }
+    let settings = journal_config(config);
+    let path = settings.dir.clone();
+    // It reads and checks the whole journal: not on a runtime thread.
+    let opened = tokio::task::spawn_blocking(|| DiskJournal::open(settings)).await?;
+    let journal = Arc::new(opened.map_err(|source| HostError::Journal { path, source })?);
+    Ok((builder.journal(journal.clone()).build(), Some(journal)))
+}
+
+fn journal_config(config: &Config) -> JournalConfig {
+    let given = &config.journal;
+    JournalConfig {
+        sync: match given.sync {
+            Sync::Always => SyncMode::Always,
+            Sync::Group => SyncMode::Group,
+            Sync::Os => SyncMode::Os,
+        },
+        bytes_max: given.bytes_max,
+        age_max: Duration::from_millis(given.age_max_ms),
+        on_full: match given.on_full {
+            config::OnFull::Refuse => OnFull::Refuse,
+            config::OnFull::DropOldestAndReport => OnFull::DropOldest,
+        },
+        dedupe_events_max: size(given.dedupe_events_max),
+        dedupe_age: Duration::from_millis(given.dedupe_age_ms),
+        writes_max: size(given.writes_max),
+        ..JournalConfig::new(config.journal_dir())
+    }
 }
 
 fn event_limits(config: &Config) -> EventLimits {

@@ -74,14 +74,14 @@ impl Limits {
 pub(crate) struct Services {
     pub(crate) bus: Bus,
     pub(crate) loader: Option<Loader>,
-
+    pub(crate) journal: Option<Arc<DiskJournal>>,
     pub(crate) limits: Limits,
     counters: Counters,
 }
 
 impl Services {
-    pub(crate) fn new(bus: Bus, loader: Option<Loader>, limits: Limits) -> Self {
-        Self { bus, loader, limits, counters: Counters::default() }
+    pub(crate) fn new(bus: Bus, loader: Option<Loader>, journal: Option<Arc<DiskJournal>>, limits: Limits) -> Self {
+        Self { bus, loader, journal, limits, counters: Counters::default() }
     }
 }
 

@@ -511,6 +511,21 @@ impl Handler for SetsAndFails {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_observer_sees_what_is_committed_with_its_number_and_nothing_else() {
+    let (bus, journal) = start(Disk::default());
+    let seen = Seen::default();
+    let note = seen.clone();
+    let observer = bus.subscribe("e.>").name("watch");
+    let _watch = observer.observe(move |event| note.add(format!("{} {}", event.seq, event.topic))).unwrap();
+    let _stop = bus.subscribe("e.secret").inline(|_: &Delivery| Flow::Stop(Reply(None))).unwrap();
+    assert_eq!(bus.publish(draft("e.1")).await.unwrap().matched, 1);
+    bus.publish(draft("e.secret")).await.unwrap();
+    *journal.gate.failing.lock().unwrap() = true;
+    bus.publish(draft("e.refused")).await.unwrap_err();
+    assert_eq!(seen.all(), ["1 e.1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_inline_handler_can_stop_an_event_from_ever_reaching_the_journal() {
     let (bus, journal) = start(Disk::default());
     let _stop = bus.subscribe("e.secret").name("guard").inline(|_: &Delivery| Flow::Stop(Reply(None))).unwrap();

@@ -11,11 +11,12 @@ use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
-use super::counters::{Gauge, count};
-use super::lines::{Disturbance, Line, Lines};
-use super::protocol::{ErrorCode, ErrorLine, FILTERS_MAX, Request, Response, parse_request};
-use super::watch_queue::{Seen, Watch};
-use super::{Phase, Services, event, operations};
+use super::counters::count;
+use super::lines::{Line, Lines};
+use super::protocol::{ErrorCode, ErrorLine, Request, Response, parse_request};
+use super::{Phase, Services, operations};
+
+mod tail;
 
 /// Answers are sent when there are so many bytes of them, at the latest.
 const FLUSH_BYTES: usize = 64 * 1024;
@@ -74,9 +75,9 @@ where
         }
         number += 1;
         match parse_request(lines.current()) {
-            Ok(Request::Tail { filters }) => {
+            Ok(Request::Tail { filters, from }) => {
                 count(&services.counters.requests);
-                return tail(services, filters, number, lines, out, phase).await;
+                return tail::tail(services, tail::Wanted { filters, from, number }, lines, out, phase).await;
             }
             Ok(request) => {
                 count(&services.counters.requests);
@@ -139,75 +140,6 @@ async fn end<W: AsyncWrite + Unpin>(
     };
     out.push(&at(Response::Error(error.closing()), number))?;
     out.flush().await
-}
-
-/// Streams events to a watcher.
-async fn tail<R, W>(
-    services: &Arc<Services>,
-    filters: Vec<String>,
-    number: u64,
-    lines: &mut Lines<R>,
-    out: &mut Out<W>,
-    phase: &mut watch::Receiver<Phase>,
-) -> Result<(), Ended>
-where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
-    let filters = if filters.is_empty() { vec![">".into()] } else { filters };
-    let watch = Arc::new(Watch::new(services.limits.watch_events_max, services.limits.watch_bytes_max));
-    let subscribed = if filters.len() > FILTERS_MAX {
-        let message = format!("{} filters; at most {FILTERS_MAX} are allowed in one watch", filters.len());
-        Err(ErrorLine::new(ErrorCode::BadRequest, message))
-    } else {
-        operations::watch(services, &filters, &watch)
-    };
-    let _subscription = match subscribed {
-        Ok(subscription) => subscription,
-        Err(error) => {
-            out.push(&at(Response::Error(error.closing()), number))?;
-            return out.flush().await;
-        }
-    };
-    let _gauge = Gauge::enter(&services.counters.watchers);
-    out.push(&Response::Watching { filters })?;
-    out.flush().await?;
-    // From here on a slow reader loses events instead of its connection.
-    out.timeout = None;
-    loop {
-        tokio::select! {
-            seen = watch.next() => out.push(&shown(seen)?)?,
-            disturbance = lines.disturbed() => return match disturbance {
-                Disturbance::Closed => Ok(()),
-                Disturbance::Bytes => {
-                    let error = ErrorLine::new(ErrorCode::BadRequest, "a watching connection takes no further requests; open another one");
-                    out.timeout = Some(services.limits.write_timeout);
-                    out.push(&at(Response::Error(error.closing()), number + 1))?;
-                    out.flush().await
-                }
-            },
-            () = reached(phase, Phase::Closed) => {
-                while let Some(seen) = watch.take() {
-                    out.push(&shown(seen)?)?;
-                }
-                out.timeout = Some(services.limits.write_timeout);
-                return out.bye("the host has stopped").await;
-            }
-        }
-        while out.buffer.len() < FLUSH_BYTES
-            && let Some(seen) = watch.take()
-        {
-            out.push(&shown(seen)?)?;
-        }
-        out.flush().await?;
-    }
-}
-
-fn shown(seen: Seen) -> Result<Response, serde_json::Error> {
-    Ok(match seen {
-        Seen::Event(event) => Response::Event(event::to_json(&event)?),
-        Seen::Missed(count) => Response::Missed { count },
-    })
 }
 
 /// Resolves when the phase is another one; also when the server is gone.

@@ -16,6 +16,7 @@ use super::{Services, event};
 use crate::report::chain;
 
 mod dead;
+pub(super) mod past;
 mod plugins;
 
 /// What the names of watchers' subscriptions begin with.
@@ -39,6 +40,7 @@ pub(super) async fn answer(services: &Services, request: Request) -> Response {
         Request::DeadShow { id } => dead::show(services, id),
         Request::DeadReplay { select } => dead::replay(services, &select).await,
         Request::DeadDrop { select } => dead::drop_letters(services, &select),
+        Request::Replay { past, filters, plugin } => past::replay(services, &past, &filters, plugin).await,
         Request::Stats {} => stats(services),
     };
     result.unwrap_or_else(Response::Error)
@@ -46,8 +48,8 @@ pub(super) async fn answer(services: &Services, request: Request) -> Response {
 
 /// Subscribes a watcher. The subscription lives as long as what is returned.
 ///
-/// It is an inline handler of the highest priority: it sees each event in the moment it is published, before any handler
-/// that might stop it, and puts it into the watcher's own bounded queue without ever waiting.
+/// It is an observer: it sees each event in the moment it is accepted and puts it into the watcher's own bounded queue
+/// without ever waiting.
 pub(super) fn watch(
     services: &Arc<Services>,
     filters: &[String],
@@ -59,10 +61,10 @@ pub(super) fn watch(
     let filters = filters.collect::<Result<Vec<Filter>, ErrorLine>>()?;
     let number = count(&services.counters.watches);
     let (counting, watch) = (services.clone(), watch.clone());
-    let subscribe = services.bus.subscribe(filters).name(format!("{WATCHER_PREFIX}{number}")).priority(i32::MAX);
-    let subscribed = subscribe.inline(move |delivery| {
+    let subscribe = services.bus.subscribe(filters).name(format!("{WATCHER_PREFIX}{number}"));
+    let subscribed = subscribe.observe(move |event| {
         let counters = &counting.counters;
-        count(if watch.offer(&delivery.event) { &counters.watched } else { &counters.missed });
+        count(if watch.offer(event) { &counters.watched } else { &counters.missed });
     });
     subscribed.map_err(|error| {
         let code = if services.bus.is_open() { ErrorCode::Failed } else { ErrorCode::Stopping };
@@ -155,6 +157,7 @@ fn stats(services: &Services) -> Result<Response> {
         "bus": to_value(&services.bus.stats())?,
         "subscriptions": to_value(&services.bus.subscriptions())?,
         "plugins": services.loader.as_ref().map(|loader| to_value(&loader.stats())).transpose()?,
+        "journal": services.journal.as_ref().map(|journal| past::stats(services, &journal.stats())),
         "socket": to_value(&services.counters.read())?,
     })))
 }
