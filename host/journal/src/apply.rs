@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 use crate::codec::{self, CodecError};
 use crate::history;
 use crate::ledger::{Ledger, Meta};
-use crate::schema::{self, PUT_HEAD};
+use crate::schema::{self, Head, PUT_HEAD};
 use crate::trouble::Trouble;
 
 /// What will become of an event, if the transaction is committed.
@@ -82,6 +82,32 @@ impl<'a> Apply<'a> {
             self.write_cursor(&name)?;
         }
         Ok(self.fates)
+    }
+
+    /// Takes events out up to a number, and lifts the cursors over them. Says which cursors had not settled how many of
+    /// them. The time is that of the acceptance of the last one that goes.
+    pub(crate) fn retire_events(&mut self, to: u64, accepted_ns: u64) -> Result<Vec<(Name, u64)>, Trouble> {
+        let behind = self.ledger.cursors().filter(|(_, meta)| meta.floor < to);
+        let behind: Vec<_> = behind.map(|(name, meta)| (name.clone(), meta.id, meta.floor)).collect();
+        let first = self.ledger.head.first;
+        let mut lost = Vec::new();
+        for (name, id, floor) in behind {
+            let settled = self.count_settled(id, to)?;
+            lost.push((name.clone(), (to + 1).saturating_sub(first.max(floor + 1)).saturating_sub(settled)));
+            self.raise(&name, to);
+        }
+        self.execute("DELETE FROM events WHERE seq <= ?", params![to.cast_signed()])?;
+        self.ledger.head = Head { first: to + 1, accepted_ns, ..self.ledger.head };
+        self.execute(PUT_HEAD, self.ledger.head.params())?;
+        Ok(lost)
+    }
+
+    fn count_settled(&self, cursor: i64, to: u64) -> Result<u64, Trouble> {
+        let sql = "SELECT count(*) FROM settled WHERE cursor = ? AND seq <= ?";
+        let count = self.conn.prepare_cached(sql).and_then(|mut statement| {
+            statement.query_row(params![cursor, to.cast_signed()], |row| row.get::<_, i64>(0))
+        });
+        count.map(i64::cast_unsigned).map_err(|error| Trouble::new(WRITE, &error))
     }
 
     fn append(&mut self, append: &mut Append, outside: bool) -> Applied {

@@ -55,9 +55,9 @@ pub enum OpenError {
         /// Which file.
         path: PathBuf,
         /// Its format.
-        found: i64,
+        found: i32,
         /// The one known here.
-        known: i64,
+        known: i32,
     },
     /// What is there is not what was written.
     #[error("{0}; nothing was changed: `plugbus journal verify` shows all of it, `plugbus journal repair` cuts it out")]

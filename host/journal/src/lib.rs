@@ -3,17 +3,21 @@
 pub mod codec;
 
 mod apply;
+mod check;
 mod clock;
 mod config;
 mod error;
 mod files;
 mod history;
+mod inspect;
 mod journal;
 mod ledger;
 mod load;
 mod lock;
 mod open;
+mod pages;
 mod reader;
+mod retention;
 mod rows;
 mod schema;
 mod seen;

@@ -8,6 +8,7 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use crate::error::{OpenError, io_error};
+use crate::wal::Boot;
 
 /// Held while the journal is open.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub(crate) struct Lock {
     /// Unlocked when closed.
     _file: File,
     /// What the one before wrote down.
-    pub(crate) previous: Option<Holder>,
+    previous: Option<Holder>,
 }
 
 /// Who holds or held a journal.
@@ -43,7 +44,7 @@ impl Holder {
     }
 
     /// Whether the machine has run on since this one held the journal, for all that is known.
-    pub(crate) fn is_of_this_boot(&self) -> bool {
+    fn is_of_this_boot(&self) -> bool {
         self.boot.is_some() && self.boot == Self::this().boot
     }
 }
@@ -68,6 +69,13 @@ impl Lock {
             tracing::warn!(path = %path.display(), %error, "cannot write down who holds the journal");
         }
         Ok(Self { _file: file, previous })
+    }
+}
+
+impl Lock {
+    /// Whether the machine can have died since the journal was last open.
+    pub(crate) fn boot(&self) -> Boot {
+        if self.previous.as_ref().is_some_and(Holder::is_of_this_boot) { Boot::Same } else { Boot::Other }
     }
 }
 

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use plugbus_bus::journal::Recovered;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::check::{load_checked, refused};
 use crate::config::JournalConfig;
-use crate::error::{Damage, OpenError, io_error, storage_error};
+use crate::error::{OpenError, io_error, storage_error};
 use crate::files::{self, Files};
+use crate::inspect::inspect;
 use crate::ledger::Ledger;
-use crate::load::{LoadError, load};
 use crate::lock::Lock;
+use crate::pages::bytes_of;
 use crate::schema;
 use crate::shared::Shared;
-use crate::writer::State;
+use crate::wal::Verdict;
+use crate::writer::{Mode, State, checkpoint};
 
 /// A journal that is ready.
 #[derive(Debug)]
@@ -34,17 +37,35 @@ pub(crate) fn open(config: &JournalConfig) -> Result<Opened, OpenError> {
     let files = Files::new(&config.dir);
     fs::create_dir_all(&config.dir).map_err(io_error("make the folder", &config.dir))?;
     let lock = Lock::take(&files.dir, &files.lock())?;
-    let database = files.database();
-    if !database.try_exists().map_err(io_error("look for", &database))? {
+    if is_new(&files)? {
         create(&files)?;
     }
-    let mut conn = files.writer(config.sync).map_err(storage_error("open", &database))?;
+    let inspected = inspect(&files, lock.boot(), config.sync)?;
+    if let Some(damage) = inspected.damage(&files) {
+        return Err(OpenError::Damaged(damage));
+    }
+    if let Verdict::Torn { frames, bytes } = inspected.verdict {
+        let (path, kept) = (files.wal(), inspected.wal.committed);
+        tracing::warn!(path = %path.display(), bytes, frames, kept, "cut off a transaction that a crash left unfinished");
+    }
+    let refused = |doing| refused(doing, &files, &inspected.pages);
+    let mut conn = files.writer(config.sync).map_err(refused("open"))?;
     let state = State::default();
-    state.watch(&mut conn).map_err(storage_error("open", &database))?;
-    let (ledger, recovered) = load(&conn, config).map_err(|error| load_error(&files, error))?;
+    state.log.watch(&mut conn).map_err(refused("open"))?;
+    let (ledger, recovered) = load_checked(&files, &conn, &inspected.pages, config)?;
+    // The log begins anew, so that nothing of a torn tail can ever be taken for damage.
+    checkpoint(&conn, Mode::Truncate).map_err(refused("write back the log of"))?;
     let shared = Arc::new(Shared::default());
     (shared.stats().first, shared.stats().last) = ledger.span();
     Ok(Opened { files, conn, ledger, recovered, lock, state, shared })
+}
+
+/// Whether there is no journal yet. A log without its database is none that may be made anew.
+fn is_new(files: &Files) -> Result<bool, OpenError> {
+    let (database, log) = (files.database(), files.wal());
+    let has_database = bytes_of(&database).map_err(io_error("look for", &database))?.is_some();
+    let has_log = bytes_of(&log).map_err(io_error("look for", &log))?.is_some_and(|bytes| bytes > 0);
+    Ok(!has_database && !has_log)
 }
 
 /// Makes an empty journal under another name, and gives it its own only once it is on the disk: there is never half of one.
@@ -74,14 +95,4 @@ fn create(files: &Files) -> Result<(), OpenError> {
 /// Waits until a file or folder is on the disk.
 pub(crate) fn sync_file(path: &Path) -> Result<(), OpenError> {
     fs::File::open(path).and_then(|file| file.sync_all()).map_err(io_error("sync", path))
-}
-
-fn load_error(files: &Files, error: LoadError) -> OpenError {
-    let path = files.database();
-    match error {
-        LoadError::Suspect(suspect) => {
-            OpenError::Damaged(Damage { path, offset: 0, what: format!("table `{}`: {}", suspect.table, suspect.what) })
-        }
-        LoadError::Storage(source) => storage_error("read", &path)(source),
-    }
 }

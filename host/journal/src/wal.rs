@@ -82,6 +82,12 @@ impl Wal {
     }
 }
 
+/// What marks the generation of a log, from its first bytes; none where those are not a header.
+pub(crate) fn salts(bytes: &[u8]) -> Option<[u32; 2]> {
+    let wal = scan(&mut &*bytes, 0).ok()?;
+    wal.header_holds.then_some(wal.salts)
+}
+
 /// A frame's own header.
 #[derive(Debug, Clone, Copy)]
 struct FrameHeader {

@@ -28,6 +28,9 @@ use crate::trouble::{Kind, Trouble};
 
 mod commit;
 mod keep;
+mod log;
+
+pub(crate) use log::{Log, Mode, checkpoint};
 
 /// Before the first try after a failure.
 pub(crate) const DELAY_MIN: Duration = Duration::from_millis(10);
@@ -75,15 +78,11 @@ pub(crate) struct State {
     closing: Vec<oneshot::Sender<()>>,
     /// Why events from outside are refused although all is well.
     full: Option<JournalError>,
-    /// Pages in the write-ahead log, as of the last commit.
-    wal_pages: Arc<std::sync::atomic::AtomicU32>,
-}
-
-impl State {
-    /// Lets a connection say how large the write-ahead log is.
-    pub(crate) fn watch(&self, conn: &mut Connection) -> rusqlite::Result<()> {
-        commit::watch_wal(conn, self.wal_pages.clone())
-    }
+    pub(crate) log: Log,
+    /// When nothing was over the age.
+    age_looked_at: Option<Instant>,
+    /// Whether there is more to retire at once.
+    more: bool,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +116,7 @@ impl Writer {
     fn patience(&self) -> Duration {
         match &self.state.health {
             Health::Failing { next, .. } => next.saturating_duration_since(Instant::now()).min(IDLE),
+            Health::Sound if self.state.more => Duration::ZERO,
             Health::Sound | Health::Over(_) => IDLE,
         }
     }
@@ -271,7 +271,7 @@ impl Writer {
         self.shared.set_closed();
         self.shared.reader().take();
         if let Some(conn) = self.conn.take()
-            && let Err(error) = commit::checkpoint(&conn, "TRUNCATE")
+            && let Err(error) = checkpoint(&conn, Mode::Truncate)
         {
             // Nothing is lost: the next start reads the log.
             tracing::warn!(%error, "the write-ahead log stays as it is");

@@ -1,7 +1,6 @@
 //! One transaction: begin, carry out, commit, tell; or put everything back as it was.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use plugbus_bus::journal::{AppendOutcome, Appended, JournalError, Queued, Write};
@@ -32,6 +31,7 @@ impl Writer {
         match transact(conn, &mut self.ledger, full, &mut batch) {
             Ok((fates, time)) => {
                 self.ledger.commit();
+                self.state.log.acknowledge(&self.files.wal());
                 self.tell(batch, fates, time);
                 Ok(())
             }
@@ -122,17 +122,4 @@ pub(super) fn transaction<T>(
         return Err(Trouble::new("write to", &error));
     }
     done
-}
-
-/// Writes the write-ahead log back into the database, as far as nobody reads it or (`TRUNCATE`, `RESTART`) waiting for that.
-pub(crate) fn checkpoint(conn: &Connection, mode: &str) -> rusqlite::Result<()> {
-    conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, i64>(0)).map(drop)
-}
-
-/// Counts the pages in the write-ahead log after each commit.
-pub(crate) fn watch_wal(conn: &mut Connection, pages: Arc<AtomicU32>) -> rusqlite::Result<()> {
-    conn.wal_hook(Some(move |_: &mut _, count: i32| {
-        pages.store(u32::try_from(count).unwrap_or(0), Ordering::Relaxed);
-        Ok(())
-    }))
 }
