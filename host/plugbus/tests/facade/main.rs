@@ -5,6 +5,7 @@
 mod config;
 mod embed;
 mod hostile;
+mod papers;
 mod protocol;
 mod socket;
 mod support;

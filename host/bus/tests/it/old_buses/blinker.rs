@@ -35,9 +35,8 @@ async fn collected_return_values() {
     let _one = bus.subscribe("sum").name("one").on(|_| async { Payload::text("1") }).unwrap();
     let _two = bus.subscribe("sum").name("two").on(|_| async { Payload::text("2") }).unwrap();
     let settled: Settlements = bus.publish_and_wait(draft("sum"), LONG).await.unwrap();
-    let returned = |name: &str, text: &str| {
-        (Name::parse(name).unwrap(), Settlement::Acked(Reply(Some(Payload::text(text)))))
-    };
+    let returned =
+        |name: &str, text: &str| (Name::parse(name).unwrap(), Settlement::Acked(Reply(Some(Payload::text(text)))));
     assert_eq!(settled.results, [returned("one", "1"), returned("two", "2")]);
 }
 
@@ -48,7 +47,11 @@ async fn muted() {
     let outer: MuteGuard = bus.mute(Filter::parse("a").unwrap());
     drop(bus.mute(Filter::parse(">").unwrap()));
     let receipt = bus.publish(draft("a")).await.unwrap();
-    assert_eq!((receipt.disposition, receipt.matched), (Disposition::Muted, 0), "the inner guard does not undo the outer");
+    assert_eq!(
+        (receipt.disposition, receipt.matched),
+        (Disposition::Muted, 0),
+        "the inner guard does not undo the outer"
+    );
     drop(outer);
     assert_eq!(bus.publish(draft("a")).await.unwrap().matched, 1);
 }

@@ -41,7 +41,8 @@ async fn per_handler_time_out() {
 #[tokio::test(start_paused = true)]
 async fn dead_letters() {
     let (bus, seen) = (Bus::default(), Seen::default());
-    let refuses = bus.subscribe("a").name("fixable").on(|_| async { Err::<(), _>(Failure::reject("bad day")) }).unwrap();
+    let refuses =
+        bus.subscribe("a").name("fixable").on(|_| async { Err::<(), _>(Failure::reject("bad day")) }).unwrap();
     bus.publish(draft("a")).await.unwrap();
     assert!(bus.wait_idle(LONG).await);
     let letters = bus.dead_letters().list(&DeadFilter::default());

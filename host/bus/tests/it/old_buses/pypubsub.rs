@@ -11,7 +11,10 @@ async fn topic_tree() {
     }
     assert_eq!(bus.publish(draft("bills")).await.unwrap().matched, 0);
     let below = bus.topics(&Filter::parse("orders.>").unwrap());
-    assert_eq!(below.iter().map(|info| info.topic.as_str()).collect::<Vec<_>>(), ["orders.created", "orders.eu.created"]);
+    assert_eq!(
+        below.iter().map(|info| info.topic.as_str()).collect::<Vec<_>>(),
+        ["orders.created", "orders.eu.created"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -35,7 +38,10 @@ async fn listener_and_exception_handlers() {
     bus.publish(draft("a")).await.unwrap();
     assert_eq!(seen.until(1).await, ["a"], "one listener's exception is not the others' business");
     let data: serde_json::Value = failed.next().await.unwrap().payload.parse().unwrap();
-    assert_eq!((&data["subscription"], &data["kind"], &data["is_fault"]), (&"bad".into(), &"panic".into(), &true.into()));
+    assert_eq!(
+        (&data["subscription"], &data["kind"], &data["is_fault"]),
+        (&"bad".into(), &"panic".into(), &true.into())
+    );
     assert!(data["reason"].as_str().unwrap().contains("a bug"));
 }
 
