@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 #[path = "../../../tests/fixtures/examples/greet.rs"]
+#[allow(unreachable_pub)]
 mod greet;
 
 use plugbus_sdk::prelude::*;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use crate::support::{Daemon, Ended, Place};
 
 #[path = "../../../../tests/fixtures/src/built.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unreachable_pub)]
 mod built;
 
 const README: &str = include_str!("../../../../README.md");
