@@ -14,11 +14,15 @@ pub(crate) use settings::Settings;
 #[derive(Debug, Parser)]
 #[command(name = "plugbus", version, max_term_width = 110, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "\
+A plugin is a file NAME.wasm in the plugins folder; NAME.toml beside it is its manifest.
+
 Examples:
   plugbus run --plugins-dir ./plugins.d          start a daemon
   plugbus emit build.done '{\"ok\":true}'          publish one event
   plugbus tail 'build.>'                         see events as they are published
   plugbus plugins                                what is loaded, and what was refused and why
+  plugbus dead list                              what was given up
+  plugbus check relay.wasm --topic build.done    try a plugin without a daemon
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.")]
 pub(crate) struct Cli {
@@ -45,10 +49,10 @@ pub(crate) struct EmitAlone {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "For every command")]
 pub(crate) struct Global {
-    /// Path of the daemon's socket [default: $XDG_RUNTIME_DIR/plugbus.sock, else <data_dir>/plugbus.sock]
+    /// The daemon's socket [default: $XDG_RUNTIME_DIR/plugbus.sock, else <data_dir>/plugbus.sock]
     #[arg(long, global = true, env = "PLUGBUS_SOCKET", value_name = "PATH", value_hint = ValueHint::FilePath, hide_env_values = true)]
     pub(crate) socket: Option<OsString>,
-    /// Configuration file; `run` also reads ./plugbus.toml if there is one, the other commands only what is named
+    /// Configuration file [default: ./plugbus.toml for `run`, none for the others]
     #[arg(long, global = true, env = "PLUGBUS_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath, hide_env_values = true)]
     pub(crate) config: Option<OsString>,
     /// Print data as JSON
@@ -72,7 +76,7 @@ pub(crate) enum Command {
     Dead(Dead),
     /// Show the counters of the bus, its subscriptions and the socket
     Stats,
-    /// Ask whether a daemon answers
+    /// Ask whether a daemon answers; exit 1 if none does
     Ping,
     /// Print the completion script for a shell
     #[command(after_help = "\
@@ -112,6 +116,8 @@ With --lines, each line of the standard input is one event: the data, if TOPIC i
 JSON format (`type` is the topic; specversion, id, source and time may be absent). Lines are published in order; one that is
 refused is reported with its number, and the others go on. With --wait, a line is published when the one before it is settled.
 
+Silent on a pipe: a hook's output is not in anybody's way. Exit code 0 once the daemon has taken every event, else 1.
+
 Examples:
   plugbus emit build.done '{\"ok\":true}' --subject main
   some-command | plugbus emit hook.raw
@@ -134,11 +140,11 @@ pub(crate) struct Emit {
     /// Identity of the event; with the source it names the event for good [default: a UUIDv7]
     #[arg(long, conflicts_with = "lines")]
     pub(crate) id: Option<String>,
-    /// Wait until every subscriber is done, and print each outcome; exit 1 unless all acked
+    /// Wait until every subscriber is done, at most MS [default: 30000]; print each outcome; exit 1 unless all acked
     #[arg(long, value_name = "MS", num_args = 0..=1, require_equals = true, default_missing_value = "30000",
           value_parser = clap::value_parser!(u64).range(0..=plugbus::socket::protocol::WAIT_MS_MAX))]
     pub(crate) wait: Option<u64>,
-    /// Wait for the first reply and print its data
+    /// Wait for the first reply, at most MS [default: 30000]; print its data; exit 1 if none comes
     #[arg(long, value_name = "MS", num_args = 0..=1, require_equals = true, default_missing_value = "30000",
           conflicts_with_all = ["wait", "lines"],
           value_parser = clap::value_parser!(u64).range(0..=plugbus::socket::protocol::WAIT_MS_MAX))]
@@ -202,6 +208,10 @@ pub(crate) struct Tail {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+States: running; paused (by you); suspended (it faulted too often, one event will be tried) and probing (that event is being
+tried); rejected (its file was refused and nothing runs); starting (its first load is under way). Events wait while a plugin is
+paused or suspended, as many as its queue holds.
+
 Examples:
   plugbus plugins                       what is loaded, and what was refused and why
   plugbus plugins inspect relay         filters, grants, limits, counters, last faults
@@ -245,6 +255,9 @@ Examples:
   plugbus check relay.wasm --topic build.done --data '{\"ok\":true}'
   plugbus check relay.wasm --manifest relay.toml --event event.json --json
 
+Prints the outcome, the reply, what it published, its log, and the fuel, time and memory it took. Nothing is delivered anywhere,
+but what the manifest grants is granted: folders are written to, HTTP requests are sent.
+
 Exit code 0 if the event was acked, else 1.")]
 pub(crate) struct Check {
     /// The component
@@ -268,6 +281,9 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The daemon keeps them in memory, at most 10000 and 64 MiB by default; the oldest make room for new ones. A replay is
+a first attempt, for the subscription that gave the event up and for no other; should it fail again, there is a new letter.
+
 Examples:
   plugbus dead list --plugin relay
   plugbus dead show 17

@@ -6,6 +6,7 @@ mod check;
 mod emit;
 mod life;
 mod plugins;
+mod readme;
 mod support;
 mod usage;
 

@@ -6,6 +6,7 @@ mod config;
 mod embed;
 mod hostile;
 mod plugins;
+mod papers;
 mod protocol;
 mod socket;
 mod support;
