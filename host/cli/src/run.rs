@@ -27,6 +27,9 @@ const UNSETTLED_SHOWN: usize = 20;
 pub(crate) fn run(global: &Global, args: &Run) -> Outcome {
     let config = configuration(global, args)?;
     logging::start(&config.log)?;
+    for (variable, meant) in place::unknown_variables() {
+        tracing::warn!(variable, meant, "no setting has this variable; it is ignored");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::doing("cannot start the runtime", &error))?;
     let outcome = runtime.block_on(serve(config));

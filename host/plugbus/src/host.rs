@@ -386,3 +386,23 @@ impl std::fmt::Debug for HostBuilder {
         f.debug_struct("HostBuilder").field("config", &self.config).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_the_configuration_are_those_of_the_crates_below() {
+        let config = Config::default();
+        let (loader, below) = (loader_config(&config), LoaderConfig::new("./plugins.d"));
+        assert_eq!(format!("{loader:?}"), format!("{below:?}"));
+        assert_eq!((loader.event_limits, event_limits(&config)), (below.event_limits, EventLimits::default()));
+        let sandbox = SandboxConfig { cache_dir: None, ..sandbox_config(&config) };
+        assert_eq!(format!("{sandbox:?}"), format!("{:?}", SandboxConfig::default()));
+        let dead = DeadLetterLimits::default();
+        assert_eq!(
+            (size(config.dead_letters.count_max), size(config.dead_letters.bytes_max)),
+            (dead.letters_max, dead.bytes_max)
+        );
+    }
+}

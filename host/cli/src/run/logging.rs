@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::failure::Failure;
+use crate::place;
 
 /// Sets the log up, once for the process.
 pub(super) fn start(log: &Log) -> Result<(), Failure> {
@@ -22,7 +23,7 @@ pub(super) fn start(log: &Log) -> Result<(), Failure> {
     let filter = EnvFilter::builder().parse(&log.level).map_err(|error| refused(error.to_string()))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match log.format {
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),
+        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal() && place::wants_colour()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     started.map_err(|error| Failure::new(format!("cannot start the log: {error}")))

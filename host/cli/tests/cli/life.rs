@@ -183,6 +183,15 @@ fn a_variable_that_is_set_to_nothing_counts_as_not_set() {
 }
 
 #[test]
+fn a_mistyped_variable_is_named() {
+    let place = Place::new();
+    let daemon = place.daemon_with(|command| command.env("PLUGBUS_LOADER_RESCAN", "1"));
+    daemon.signal("TERM");
+    let (_, log) = daemon.wait();
+    assert!(log.contains(r#"variable="PLUGBUS_LOADER_RESCAN" meant="PLUGBUS_LOADER_RESCAN_MS""#), "{log}");
+}
+
+#[test]
 fn the_log_can_be_json() {
     let place = Place::new();
     let daemon = place.daemon_with(|command| command.args(["--log-format", "json", "--log-level", "debug"]));

@@ -5,6 +5,7 @@
 mod check;
 mod emit;
 mod life;
+mod output;
 mod plugins;
 mod readme;
 mod support;

@@ -166,6 +166,12 @@ fn completions_are_made_for_every_shell() {
         assert!(script.contains("plugbus") && script.contains("emit"), "{shell}");
     }
     assert_eq!(place.run(&["completions", "tcsh"]).code(), Some(2));
+    // The script that most people have at hand, asked as their shell asks it.
+    std::fs::write(place.path().join("completions"), place.ok(&["completions", "bash"])).unwrap();
+    let ask = "source completions; COMP_WORDS=(plugbus run --log-format ''); COMP_CWORD=3; _plugbus plugbus '' --log-format; \
+               echo \"${COMPREPLY[@]}\"";
+    let asked = std::process::Command::new("bash").args(["-c", ask]).current_dir(place.path()).output().unwrap();
+    assert_eq!(String::from_utf8(asked.stdout).unwrap(), "text json\n");
 }
 
 #[test]

@@ -78,6 +78,54 @@ async fn a_bad_build_keeps_the_old_one_and_is_refused_once() {
 }
 
 #[tokio::test]
+async fn whatever_fails_the_old_generation_goes_on_and_the_cause_is_told() {
+    let host = Folder::new().with("p.wasm", &Guest::replies('A')).with_text("p.toml", "").start().await;
+    let whole = Guest::replies('B').binary();
+    let truncated = whole[..whole.len() / 2].to_vec();
+    let missing_folder = "[[grants.dirs]]\nhost = \"none\"\nguest = \"/g\"\n";
+    let table = [
+        ("text", b"echo hello".to_vec(), "", "compile", "not WebAssembly"),
+        ("empty", Vec::new(), "", "compile", "empty"),
+        ("core module", b"\0asm\x01\0\0\0".to_vec(), "", "compile", "wasm32-wasip2"),
+        ("half a copy", truncated, "", "compile", "p.wasm"),
+        ("its own refusal", Guest::refuses_its_config().binary(), "", "init", "init: {}"),
+        ("a trap in init", Guest::traps_in_init().binary(), "", "trap", "unreachable"),
+        (
+            "init without end",
+            Guest::spins_in_init().binary(),
+            "[limits]\nfuel_init = 1000000\n",
+            "fuel",
+            "1000000 fuel",
+        ),
+        ("no filters", Guest::registers_nothing('B').binary(), "", "init", "registers no filters"),
+        ("a wrong manifest", whole.clone(), "instanses = 2\n", "manifest", "p.toml:1:1"),
+        ("a missing folder", whole.clone(), missing_folder, "link", "plugins/none"),
+    ];
+    for (number, (what, wasm, manifest, kind, cause)) in table.into_iter().enumerate() {
+        // The manifest first: together with the component that runs it changes nothing, or is refused itself.
+        host.put("p.toml", manifest);
+        host.put("p.wasm", wasm);
+        let reload = host.loader.reload("p").await;
+        assert!(matches!(reload, Ok(Reload::KeptOld { .. })), "{what}: {reload:?}");
+        let status = host.status("p");
+        let rejection = status.last_rejection.expect(what);
+        assert_eq!((rejection.kind, status.state), (kind, PluginState::Running), "{what}: {rejection:?}");
+        assert!(rejection.cause.contains(cause), "{what}: {}", rejection.cause);
+        let told = host.told("rejected");
+        let told = told.iter().rfind(|told| told["kind"] == kind).unwrap_or_else(|| panic!("{what} is not told"));
+        assert_eq!((&told["plugin"], &told["cause"]), (&"p".into(), &rejection.cause.clone().into()), "{what}");
+        assert_eq!(told["generation"], host.generation("p").unwrap(), "{what} names what goes on");
+        assert_eq!(host.letter().await, "A", "{what}");
+        // Mended, it loads again: the next case has an old generation to keep, too.
+        host.put("p.toml", format!("# {number}\n"));
+        host.put_guest("p.wasm", &Guest::replies('A'));
+        let mended = host.loader.reload("p").await;
+        assert!(matches!(mended, Ok(Reload::Swapped { .. })), "{what}: {mended:?}");
+        assert_eq!(host.status("p").last_rejection, None, "{what}");
+    }
+}
+
+#[tokio::test]
 async fn what_never_ran_is_refused_with_the_step_that_failed() {
     let host = Folder::new()
         .with_text("core.wasm", "\0asm\x01\0\0\0")

@@ -12,7 +12,11 @@ use plugbus::{Host, HostError};
 #[tokio::test]
 async fn the_example_runs() {
     let folder = tempfile::tempdir().unwrap();
-    example::run(&folder.path().join("plugins"), &folder.path().join("data")).await.unwrap();
+    let plugins = folder.path().join("plugins");
+    // It makes what is not there, and takes what is.
+    example::run(&plugins, &folder.path().join("data")).await.unwrap();
+    std::fs::copy(plugbus_fixtures::built::plugin("count-topics"), plugins.join("count-topics.wasm")).unwrap();
+    example::run(&plugins, &folder.path().join("data")).await.unwrap();
 }
 
 #[tokio::test]

@@ -65,6 +65,41 @@ async fn count_topics_does_as_a_component_what_it_does_natively() {
     real.stop().await;
 }
 
+/// What kind of refusal it is: the reason without the words in which the host explains itself.
+fn kind(outcome: real::Outcome) -> Option<String> {
+    outcome.err().map(|reason| reason.split(": ").take(2).collect::<Vec<_>>().join(": "))
+}
+
+#[tokio::test]
+async fn a_publish_is_refused_for_the_component_where_it_is_refused_natively() {
+    // A summary of one event: its data, media type and topic.
+    let bytes = r#"{"total":1,"other":0,"topics":{"t":1}}"#.len() + "application/json".len() + "stats.topics".len();
+    let (fits, too_small) = (format!("publish_bytes = {bytes}"), format!("publish_bytes = {}", bytes - 1));
+    let table = [
+        ("publish = [\"other\"]", "", Some("reject: publish denied")),
+        ("publish = [\"stats.*\"]", fits.as_str(), None),
+        ("publish = [\"stats.*\"]", too_small.as_str(), Some("reject: publish over the limit")),
+        ("publish = [\"stats.*\"]", "publishes_max = 0", Some("reject: publish over the limit")),
+    ];
+    for (publish, limits, expected) in table {
+        let manifest = format!("{publish}\n[limits]\n{limits}\n[config]\nevery_events = 1\n");
+        let real = Real::start("count-topics", &manifest).await;
+        let mut native = Native::<count_topics::CountTopics>::new(json!({ "every_events": 1 })).unwrap();
+        native.grant_publish(&[publish.split('"').nth(1).unwrap()]);
+        match limits.rsplit_once(" = ") {
+            Some(("publish_bytes", number)) => native.limit_publish_bytes(number.parse().unwrap()),
+            Some((_, number)) => native.limit_publishes(number.parse().unwrap()),
+            None => {}
+        }
+        let input = Input::json("t", "1", "1");
+        let outcome = kind(real.send(&input).await);
+        assert_eq!(outcome.as_deref(), expected, "{manifest}");
+        assert_eq!(outcome, kind(real::outcome_of(native.send(input.for_native()))), "{manifest}");
+        assert_eq!(real.take_published(), real::published_of(native.take_published()), "{manifest}");
+        real.stop().await;
+    }
+}
+
 /// Lines of every kind; about three of them fill a file.
 fn lines(from: usize) -> Vec<Input> {
     let input = |n: usize| {

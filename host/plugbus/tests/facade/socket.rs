@@ -230,9 +230,13 @@ async fn stopping_finishes_what_is_in_hand_and_says_good_bye() {
     let stopping = tokio::spawn(serving.stop());
     assert_eq!(idle.line().await["bye"]["reason"], "the host is stopping");
     within("the socket is gone", async || (!socket.exists()).then_some(())).await;
+    // Another host would find the plugins of this one still at work, on the same files.
+    let error = builder(&socket).start().await.unwrap_err();
+    assert!(matches!(error, HostError::Socket(SocketError::Locked { .. })), "{error}");
     gate.notify_one();
     assert_eq!(waiting.line().await["settled"]["results"][0]["outcome"], "acked");
     stopping.await.unwrap();
+    builder(&socket).start().await.unwrap().shutdown(Duration::from_secs(1)).await;
     assert_eq!(watcher.line().await["event"]["type"], "a");
     assert!(watcher.rest().await.contains(r#"{"bye":{"reason":"the host has stopped"}}"#));
 }
