@@ -108,6 +108,41 @@ async fn handlers_that_publish_to_each_other_end_in_a_dead_letter() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_alarm_about_failures_that_fails_itself_ends() {
+    for report in ["plugbus.delivery.dead", "plugbus.delivery.failed"] {
+        let (bus, seen) = (Bus::default(), Seen::default());
+        let recorded = seen.clone();
+        let alarm = move |delivery: &Delivery| {
+            // More than enough to see that it does not end.
+            if recorded.all().len() < 200 {
+                recorded.add("alarm");
+                delivery.outbox.publish("alarm", &delivery.event, draft("alarm")).unwrap();
+            }
+            Ok(Reply(None))
+        };
+        let _alarm = bus.subscribe(report).handlers(vec![Box::new(Sync(alarm))]).unwrap();
+        let _fails = bus.subscribe(["alarm", "a"]).on(|_| async { Err::<(), _>(Failure::reject("no")) }).unwrap();
+        bus.publish(draft("a")).await.unwrap();
+        assert!(bus.wait_idle(LONG).await);
+        let alarms = seen.all().len();
+        assert!((5..20).contains(&alarms), "{report}: {alarms}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_too_many_hops_is_told_of() {
+    let bus = Bus::default();
+    let mut dead = bus.subscribe("plugbus.delivery.dead").stream().unwrap();
+    let again = |delivery: Arc<Delivery>| async move {
+        delivery.outbox.publish("r", &delivery.event, draft("a")).unwrap();
+    };
+    let _again = bus.subscribe("a").on(again).unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    let told: serde_json::Value = dead.next().await.unwrap().payload.parse().unwrap();
+    assert_eq!(told["kind"], "too-many-hops");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_hangs_hits_its_timeout() {
     let bus = Bus::default();
     let _sub = bus
