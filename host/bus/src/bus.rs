@@ -104,7 +104,7 @@ pub(crate) enum Publisher {
     Waiting,
     /// Somebody outside who cannot.
     Now,
-    /// A handler's outbox: what does not fit becomes a dead letter, since nobody could take it back.
+    /// A handler's outbox: what does not fit or is refused becomes a dead letter, since nobody could take it back.
     Outbox {
         /// Whether the worker can wait for room.
         may_wait: bool,
@@ -400,9 +400,11 @@ impl Inner {
             Ok(accepted) => Some(accepted),
             Err(error) => {
                 self.counters.outbox_refused.fetch_add(1, Relaxed);
-                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                let topic = error.to_string();
-                tracing::error!(subscription = %by, error = %topic, cause, "what a handler published was refused");
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                let reason = format!("{error}{cause}");
+                tracing::error!(subscription = %by, reason, "what a handler published was refused");
+                let event = Arc::new(self.stamp(error.into_draft()));
+                self.bury(event, None, DeadReason::Refused { by: by.clone(), reason }, Vec::new());
                 None
             }
         }

@@ -63,8 +63,9 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
     slot.counters.attempt(outcome.as_ref().err(), begun.elapsed());
     let random = if outcome.is_ok() { 0.0 } else { random() };
     let next = decide(delivery.attempt, &outcome, &settings.retry, random);
+    let staged = delivery.outbox.take();
     match outcome {
-        Ok(reply) => in_flight.ack(reply, delivery.outbox.take()).await,
+        Ok(reply) => in_flight.ack(reply, staged).await,
         Err(error) => {
             if let Some(item) = in_flight.item.take() {
                 conclude(&slot, item, Err(error), next);
