@@ -30,7 +30,8 @@ pub(crate) enum Publisher {
     Waiting,
     /// Somebody outside who cannot.
     Now,
-    /// A handler's outbox: what does not fit becomes a dead letter, since nobody could take it back.
+    /// A handler's outbox: what does not fit or is refused becomes a dead letter, since nobody could take it
+    /// back.
     Outbox {
         /// Whether the worker can wait for room.
         may_wait: bool,
@@ -42,6 +43,11 @@ pub(crate) enum Publisher {
 impl Publisher {
     pub(crate) fn may_wait(self) -> bool {
         matches!(self, Self::Waiting | Self::Outbox { may_wait: true })
+    }
+
+    /// A report about an event of just too many hops gets through; see `host_events`.
+    fn hops_max(self) -> u8 {
+        if self == Self::Host { HOPS_MAX + 2 } else { HOPS_MAX }
     }
 
     pub(crate) fn is_outside(self) -> bool {
@@ -111,7 +117,7 @@ impl Inner {
         let seq = if self.durable.is_none() { self.seq.fetch_add(1, Relaxed) + 1 } else { 0 };
         let event = Arc::new(self.stamp(draft, seq));
         self.counters.accepted.fetch_add(1, Relaxed);
-        if event.hops > HOPS_MAX {
+        if event.hops > publisher.hops_max() {
             return Ok(self.too_many_hops(event));
         }
         let mut placed = Placed::new(Receipt::new(event.id.clone(), event.seq));
@@ -136,7 +142,7 @@ impl Inner {
         let routed = self.route(&draft.topic, Some(publisher));
         let draft = self.check_room(draft, &routed.slots, publisher)?;
         let event = self.stamp(draft, 0);
-        if event.hops > HOPS_MAX {
+        if event.hops > publisher.hops_max() {
             return Ok(Prepared::Done(self.too_many_hops(Arc::new(event))));
         }
         let mut receipt = Receipt::new(event.id.clone(), 0);

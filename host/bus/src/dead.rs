@@ -35,7 +35,7 @@ pub struct DeadLetter {
     pub id: u64,
     /// The event, whole.
     pub event: Arc<Event>,
-    /// Whose delivery it was; none where the event reached no subscription (too many hops).
+    /// Whose delivery it was; none where the event reached no subscription (too many hops, refused).
     pub subscription: Option<Name>,
     /// Why.
     pub reason: DeadReason,
@@ -85,6 +85,15 @@ pub enum DeadReason {
         /// The bound.
         max: u8,
     },
+    /// What a handler published was refused when it was released: malformed, not declared, held back by a full hold, or the
+    /// bus was closed. Nobody could take it back.
+    #[error("published by `{by}` and refused: {reason}")]
+    Refused {
+        /// Whose handler.
+        by: Name,
+        /// Why, in the bus's words.
+        reason: String,
+    },
     /// The publisher stopped waiting for room (its future was dropped).
     #[error("the publisher went away while it waited for room in the queue")]
     PublisherGone,
@@ -102,7 +111,7 @@ pub enum DeadReason {
 }
 
 /// Every name that [`DeadReason::name`] gives.
-const REASONS: [&str; 9] = [
+const REASONS: [&str; 10] = [
     "rejected",
     "exhausted",
     "queue-full",
@@ -112,6 +121,7 @@ const REASONS: [&str; 9] = [
     "too-many-hops",
     "publisher-gone",
     "not-journaled",
+    "refused",
 ];
 
 /// Every name that [`HandlerError::kind_name`] gives.
@@ -150,6 +160,7 @@ impl DeadReason {
             Self::Unsubscribed => "unsubscribed",
             Self::Paused => "paused",
             Self::TooManyHops { .. } => "too-many-hops",
+            Self::Refused { .. } => "refused",
             Self::PublisherGone => "publisher-gone",
             Self::NotJournaled(_) => "not-journaled",
             Self::Recorded { name, .. } => name,

@@ -71,7 +71,7 @@ impl DeadLetterBox<'_> {
     }
 
     /// Delivers a letter's event again, to its own subscription only, as a first attempt. The letter is removed; should the
-    /// delivery fail again, there will be a new one. A letter without a subscription (too many hops) is published again.
+    /// delivery fail again, there will be a new one. A letter without a subscription (too many hops, refused) is published again.
     /// Waits for room where the subscription's policy says so; where it says to drop the new event, the letter stays.
     ///
     /// # Errors

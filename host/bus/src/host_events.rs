@@ -1,7 +1,8 @@
 //! The host's own events, on `plugbus.` topics.
 //!
 //! They never wait and never fail their cause: where a queue has no room they become dead letters of that subscription. A
-//! report about a host event is not itself reported, so reports cannot loop. Nothing is built that nobody listens to.
+//! report about a host event is not itself reported, and a report counts as a hop, so reports cannot loop. Nothing is built
+//! that nobody listens to.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::accept::Publisher;
-use crate::bus::Inner;
+use crate::bus::{HOPS_MAX, Inner};
 use crate::dead::{AttemptRecord, DeadReason};
 use crate::delivery::Next;
 use crate::event::{Draft, Event, Payload};
@@ -23,6 +24,12 @@ pub const HOST_SOURCE: &str = "plugbus";
 impl Inner {
     /// Publishes on one of the host's topics, if anybody listens.
     pub(crate) fn publish_host<T: Serialize>(&self, topic: &str, data: impl FnOnce() -> T) {
+        self.publish_host_after(0, topic, data);
+    }
+
+    /// The same, of an event so many hops from its origin: a report is one hop further, so that a handler that answers
+    /// reports with events that fail comes to an end.
+    fn publish_host_after<T: Serialize>(&self, hops: u8, topic: &str, data: impl FnOnce() -> T) {
         let topic = match Topic::parse(topic) {
             Ok(topic) if topic.is_host() => topic,
             _ => return tracing::error!(topic, "not a topic of the host; nothing published"),
@@ -34,7 +41,7 @@ impl Inner {
             Ok(payload) => payload,
             Err(error) => return tracing::error!(%topic, %error, "host event has no JSON form"),
         };
-        let draft = Draft::new(topic).source(HOST_SOURCE).payload(payload);
+        let draft = Draft { hops, ..Draft::new(topic).source(HOST_SOURCE).payload(payload) };
         if let Err(error) = self.accept(draft, Publisher::Host, None, None) {
             // Only when the bus is closed: whoever listened is gone.
             tracing::debug!(%error, "host event not published");
@@ -56,10 +63,10 @@ impl Inner {
         next: &Next,
     ) {
         tracing::debug!(subscription = %by, topic = %event.topic, event = %event.id, attempt = record.attempt, %error, "attempt failed");
-        if event.topic.is_host() {
-            return;
+        if is_reported(event) {
+            let data = || failed_json(by, event, record, error, next);
+            self.publish_host_after(event.hops.saturating_add(1), "plugbus.delivery.failed", data);
         }
-        self.publish_host("plugbus.delivery.failed", || failed_json(by, event, record, error, next));
     }
 
     /// Reports a dead letter.
@@ -70,10 +77,10 @@ impl Inner {
         } else {
             tracing::debug!(letter = id, subscription = ?by, topic = %event.topic, event = %event.id, %reason, "dead letter");
         }
-        if event.topic.is_host() {
+        if !is_reported(event) {
             return;
         }
-        self.publish_host("plugbus.delivery.dead", || {
+        self.publish_host_after(event.hops.saturating_add(1), "plugbus.delivery.dead", || {
             json!({
                 "letter": id,
                 "subscription": by,
@@ -83,6 +90,12 @@ impl Inner {
             })
         });
     }
+}
+
+/// Whether what happens to an event is told. Not of a report, and not of what a handler made of the report about an event
+/// that had too many hops itself.
+fn is_reported(event: &Event) -> bool {
+    !event.topic.is_host() && event.hops <= HOPS_MAX + 1
 }
 
 fn failed_json(by: &Name, event: &Event, record: &AttemptRecord, error: &HandlerError, next: &Next) -> Value {

@@ -118,10 +118,11 @@ fn run(slot: &Slot, handler: &InlineHandler, mut item: Item, bus: &Inner) -> Cal
     let result = catch_unwind(AssertUnwindSafe(|| handler(&delivery)));
     let result = result.unwrap_or_else(|panic| Err(panic_fault(&*panic).into()));
     slot.counters.attempt(result.as_ref().err(), begun.elapsed());
+    let staged = delivery.outbox.take();
     let error = match result {
         Ok(flow) => {
             slot.counters.acked.fetch_add(1, Relaxed);
-            bus.release_now(&slot.name, delivery.outbox.take());
+            bus.release_now(&slot.name, staged);
             drop(nested);
             let (reply, called) = match flow {
                 Flow::Continue(reply) => (reply, Called::Went),

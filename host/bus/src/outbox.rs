@@ -34,11 +34,13 @@ pub struct Outbox {
 struct Staged {
     drafts: Vec<Draft>,
     bytes: usize,
+    /// The attempt is over: nothing would release what is staged now.
+    over: bool,
 }
 
-/// The outbox is full; the draft comes back.
+/// The outbox is full, or its attempt is over; the draft comes back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("one event may publish at most {} events and {} bytes; this would be {events} events and {bytes} bytes", limits.events_max, limits.bytes_max)]
+#[error("{}", self.text())]
 pub struct OutboxFull {
     /// The draft that did not fit.
     pub draft: Box<Draft>,
@@ -48,6 +50,21 @@ pub struct OutboxFull {
     pub events: usize,
     /// Bytes with this one.
     pub bytes: usize,
+    /// Whether the attempt is over: the handler has answered, or was cut off.
+    pub over: bool,
+}
+
+impl OutboxFull {
+    fn text(&self) -> String {
+        if self.over {
+            return "the attempt is over: what its handler publishes now would never be released".into();
+        }
+        let OutboxLimits { events_max, bytes_max } = self.limits;
+        let (events, bytes) = (self.events, self.bytes);
+        format!(
+            "one event may publish at most {events_max} events and {bytes_max} bytes; this would be {events} events and {bytes} bytes"
+        )
+    }
 }
 
 impl Outbox {
@@ -68,8 +85,8 @@ impl Outbox {
         let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         let events = staged.drafts.len() + 1;
         let bytes = staged.bytes.saturating_add(size_bytes(&draft));
-        if events > self.limits.events_max || bytes > self.limits.bytes_max {
-            return Err(OutboxFull { draft: Box::new(draft), limits: self.limits, events, bytes });
+        if staged.over || events > self.limits.events_max || bytes > self.limits.bytes_max {
+            return Err(OutboxFull { draft: Box::new(draft), limits: self.limits, events, bytes, over: staged.over });
         }
         let mut draft = draft.caused_by(cause);
         let id = match &draft.id {
@@ -82,10 +99,11 @@ impl Outbox {
         Ok(id)
     }
 
-    /// Takes out what was staged, in the order it was published.
+    /// Takes out what was staged, in the order it was published. The attempt is over: nothing is staged any more.
     #[must_use]
     pub fn take(&self) -> Vec<Draft> {
-        std::mem::take(&mut *self.staged.lock().unwrap_or_else(PoisonError::into_inner)).drafts
+        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *staged, Staged { over: true, ..Staged::default() }).drafts
     }
 }
 

@@ -211,10 +211,17 @@ fn op() -> impl Strategy<Value = Op> {
 struct Held {
     seq: u64,
     key: String,
-    /// In flight or waiting for its retry: it holds its lane.
-    out: bool,
-    /// It was so when the ordering changed, perhaps with others of its lane.
+    state: HeldAs,
+    /// It had begun when the ordering changed: others of its lane may have begun too.
     since_before: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HeldAs {
+    New,
+    InFlight,
+    /// It has been in flight and comes again.
+    Back,
 }
 
 #[derive(Debug, Default)]
@@ -228,14 +235,17 @@ impl Model {
         self.held.iter_mut().find(|held| held.seq == seq).unwrap()
     }
 
-    /// Whatever happens, what a lane hands out is its oldest item, and no other of it is out.
+    /// Whatever happens, what a lane hands out is its oldest item, and no other of it has begun.
     fn taken(&mut self, seq: u64) {
         let by_key = self.by_key;
         let item = self.find(seq).clone();
         let of_lane = |other: &&Held| other.seq != seq && (!by_key || other.key == item.key);
-        let before: Vec<&Held> = self.held.iter().filter(of_lane).filter(|o| o.seq < seq || o.out).collect();
+        let first = |other: &&Held| {
+            other.seq < seq || other.state == HeldAs::InFlight || (other.state == HeldAs::Back && !other.since_before)
+        };
+        let before: Vec<&Held> = self.held.iter().filter(of_lane).filter(first).collect();
         assert!(item.since_before || before.is_empty(), "{item:?} was handed out before {before:?}");
-        self.find(seq).out = true;
+        self.find(seq).state = HeldAs::InFlight;
     }
 
     fn gone(&mut self, seq: u64) {
@@ -244,7 +254,7 @@ impl Model {
 
     fn relane(&mut self, by_key: bool) {
         self.by_key = by_key;
-        self.held.iter_mut().for_each(|held| held.since_before |= held.out);
+        self.held.iter_mut().for_each(|held| held.since_before |= held.state != HeldAs::New);
     }
 }
 
@@ -263,7 +273,7 @@ proptest! {
                     let (key, event) = (key.to_string(), about(next, &key.to_string()));
                     let lane = if model.by_key { by_subject(&event) } else { one_lane(&event) };
                     if queue.push(Item::new(event, lane, None)).is_ok() {
-                        model.held.push(Held { seq: next, key, out: false, since_before: false });
+                        model.held.push(Held { seq: next, key, state: HeldAs::New, since_before: false });
                     } else {
                         prop_assert!(queue.waiting() >= 16, "refused below its bound");
                     }
@@ -278,9 +288,13 @@ proptest! {
                     queue.settle(item.order);
                 }
                 Op::Retry(index, millis) if index < out.len() => {
+                    model.find(out[index].event.seq).state = HeldAs::Back;
                     queue.retry(out.remove(index), now + Duration::from_millis(millis.into()));
                 }
-                Op::Again(index) if index < out.len() => queue.again(out.remove(index)),
+                Op::Again(index) if index < out.len() => {
+                    model.find(out[index].event.seq).state = HeldAs::Back;
+                    queue.again(out.remove(index));
+                }
                 Op::Settle(_) | Op::Retry(..) | Op::Again(_) => {}
                 Op::Tick(millis) => now += Duration::from_millis(millis.into()),
                 Op::DropOldest => if let Some(item) = queue.drop_oldest() {

@@ -1,10 +1,12 @@
-//! What handlers publish, and what a hold kept: released into the bus. Nobody could take it back, so what does not fit
-//! becomes a dead letter, and what is malformed is counted and logged.
+//! What handlers publish, and what a hold kept: released into the bus. Nobody could take it back, so what does not
+//! fit or is malformed becomes a dead letter.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::accept::Publisher;
 use crate::bus::Inner;
+use crate::dead::DeadReason;
 use crate::event::Draft;
 use crate::journal::{Append, Stub};
 use crate::name::Name;
@@ -47,7 +49,7 @@ impl Inner {
                     appends.push(*append);
                     stubs.push(stub);
                 }
-                Err(error) => self.note_refusal(by, &error),
+                Err(error) => self.note_refusal(by, error),
             }
         }
         (appends, stubs)
@@ -61,22 +63,25 @@ impl Inner {
             Err(error) => Err(error),
         };
         if let Err(error) = finished {
-            self.note_refusal(by, &error);
+            self.note_refusal(by, error);
         }
     }
 
     fn release_one_now(&self, by: &Name, draft: Draft) {
         let accepted = self.accept(draft, Publisher::Outbox { may_wait: false }, None, None);
         if let Err(error) = accepted.map(Accepted::receipt) {
-            self.note_refusal(by, &error);
+            self.note_refusal(by, error);
         }
     }
 
-    pub(crate) fn note_refusal(&self, by: &Name, error: &PublishError) {
+    /// Nobody could take back what was refused: it is a dead letter.
+    pub(crate) fn note_refusal(&self, by: &Name, error: PublishError) {
         self.counters.outbox_refused.fetch_add(1, Relaxed);
-        let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-        let topic = error.to_string();
-        tracing::error!(subscription = %by, error = %topic, cause, "what a handler published was refused");
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        let reason = format!("{error}{cause}");
+        tracing::error!(subscription = %by, reason, "what a handler published was refused");
+        let event = Arc::new(self.stamp(error.into_draft(), 0));
+        self.bury(event, None, DeadReason::Refused { by: by.clone(), reason }, Vec::new());
     }
 }
 

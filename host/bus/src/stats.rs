@@ -25,7 +25,7 @@ pub struct BusStats {
     pub held: u64,
     /// Publishes on topics that found no room in the directory of topics.
     pub topics_unlisted: u64,
-    /// Events that handlers published and that were refused at release; each is also logged.
+    /// Events that handlers published and that were refused at release; each is a dead letter and logged.
     pub outbox_refused: u64,
     /// Events whose id and source had been accepted before, within the journal's window: acknowledged, not delivered.
     pub duplicates: u64,

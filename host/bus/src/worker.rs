@@ -67,15 +67,16 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
     slot.counters.attempt(outcome.as_ref().err(), begun.elapsed());
     let random = if outcome.is_ok() { 0.0 } else { random() };
     let next = decide(delivery.attempt, &outcome, &settings.retry, random);
+    let staged = delivery.outbox.take();
     if item.tracked {
-        return durable::conclude(in_flight, &delivery, outcome, next).await;
+        return durable::conclude(in_flight, &delivery, staged, outcome, next).await;
     }
     match outcome {
         Ok(reply) => {
             if slot.commit_state(&delivery).is_err() {
                 return in_flight.repeat();
             }
-            in_flight.ack(reply, delivery.outbox.take()).await;
+            in_flight.ack(reply, staged).await;
         }
         Err(error) => {
             if let Some(item) = in_flight.item.take() {

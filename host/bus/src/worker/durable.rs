@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{InFlight, dead_reason, record};
 use crate::delivery::{Next, Verdict};
+use crate::event::Draft;
 use crate::handler::{Delivery, HandlerError, Outcome};
 use crate::journal::{Permit, Settle};
 use crate::queue::Item;
@@ -13,14 +14,20 @@ use crate::slot::Slot;
 
 /// Carries out what was decided. Cut off while it waits for the journal to take writes again, the delivery goes back into
 /// the queue as if the handler had not run; nothing of it is kept.
-pub(super) async fn conclude(mut in_flight: InFlight, delivery: &Arc<Delivery>, outcome: Outcome, next: Next) {
+pub(super) async fn conclude(
+    mut in_flight: InFlight,
+    delivery: &Arc<Delivery>,
+    staged: Vec<Draft>,
+    outcome: Outcome,
+    next: Next,
+) {
     let slot = in_flight.slot.clone();
     let Some(bus) = slot.bus.upgrade() else { return };
     let Some(permit) = bus.write_permit().await else { return };
     let Some(mut item) = in_flight.item.take() else { return };
     let error = match outcome {
         Ok(reply) => {
-            let (published, stubs) = bus.prepare_staged(&slot.name, delivery.outbox.take());
+            let (published, stubs) = bus.prepare_staged(&slot.name, staged);
             let parts = Settle { published, ..ended(&slot, &item) };
             if slot.settle_tracked(&item, Some(&delivery.state), parts, permit).is_err() {
                 in_flight.item = Some(item);
@@ -31,7 +38,7 @@ pub(super) async fn conclude(mut in_flight: InFlight, delivery: &Arc<Delivery>, 
             for stub in stubs {
                 match stub.placed().await {
                     Ok(placed) => drop(placed.finish().await),
-                    Err(error) => bus.note_refusal(&slot.name, &error),
+                    Err(error) => bus.note_refusal(&slot.name, error),
                 }
             }
             return;

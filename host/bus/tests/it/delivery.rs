@@ -90,6 +90,62 @@ async fn a_failed_attempt_publishes_nothing_and_a_retry_does_not_double() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_handler_published_and_the_bus_refuses_is_a_dead_letter() {
+    let limits = EventLimits { data_bytes_max: 3, ..EventLimits::default() };
+    let bus = Bus::builder().event_limits(limits).strict_topics(true).build();
+    for topic in ["in", "out", "held"] {
+        bus.declare(&Topic::parse(topic).unwrap(), "");
+    }
+    let _hold = bus.hold(Filter::parse("held").unwrap(), HoldMode::All, 0);
+    let drafts = || [draft("undeclared"), draft("out").text("four"), draft("plugbus.x"), draft("held")];
+    let publish = move |delivery: &Delivery| {
+        for draft in drafts() {
+            delivery.outbox.publish("p", &delivery.event, draft).unwrap();
+        }
+    };
+    let inline = publish;
+    let _queued = bus.subscribe("in").name("queued").handlers(vec![Box::new(Sync(move |delivery: &Delivery| {
+        publish(delivery);
+        Ok(Reply(None))
+    }))]);
+    let _inline = bus.subscribe("in").name("inline").inline(move |delivery: &Delivery| inline(delivery));
+    bus.publish(draft("in")).await.unwrap();
+    assert!(bus.wait_idle(LONG).await);
+    let letters = bus.dead_letters().list(&DeadFilter::default());
+    let topics: Vec<&str> = letters.iter().map(|letter| letter.event.topic.as_str()).collect();
+    assert_eq!(topics, ["undeclared", "out", "plugbus.x", "held"].repeat(2));
+    let reasons: Vec<String> = letters.iter().map(|letter| letter.reason.to_string()).collect();
+    for (reason, words) in reasons.iter().zip(["not declared", "4 bytes", "host's own", "full"]) {
+        assert!(reason.contains("`inline`") && reason.contains(words), "{reason}");
+    }
+    assert_eq!((bus.stats().outbox_refused, letters[0].reason.name()), (8, "refused"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outbox_takes_nothing_once_its_attempt_is_over() {
+    let bus = Bus::default();
+    let late = Arc::new(std::sync::Mutex::new(None));
+    let kept = late.clone();
+    let keep = move |delivery: Arc<Delivery>| {
+        let kept = kept.clone();
+        async move {
+            let fails = delivery.event.topic.as_str() == "fails";
+            *kept.lock().unwrap() = Some(delivery);
+            if fails { Err(Failure::reject("no")) } else { Ok(()) }
+        }
+    };
+    let _sub = bus.subscribe(">").on(keep).unwrap();
+    for topic in ["acks", "fails"] {
+        bus.publish(draft(topic)).await.unwrap();
+        assert!(bus.wait_idle(LONG).await);
+        let delivery = late.lock().unwrap().take().unwrap();
+        let refused = delivery.outbox.publish("late", &delivery.event, draft("out")).unwrap_err();
+        assert!(refused.to_string().contains("is over"), "{refused}");
+        assert_eq!(refused.draft.topic.as_str(), "out");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn handlers_that_publish_to_each_other_end_in_a_dead_letter() {
     let bus = Bus::default();
     let relay = |to: &'static str| {
@@ -105,6 +161,41 @@ async fn handlers_that_publish_to_each_other_end_in_a_dead_letter() {
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].reason, DeadReason::TooManyHops { hops: 17, max: 16 });
     assert_eq!(bus.stats().accepted, 18);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_about_failures_that_fails_itself_ends() {
+    for report in ["plugbus.delivery.dead", "plugbus.delivery.failed"] {
+        let (bus, seen) = (Bus::default(), Seen::default());
+        let recorded = seen.clone();
+        let alarm = move |delivery: &Delivery| {
+            // More than enough to see that it does not end.
+            if recorded.all().len() < 200 {
+                recorded.add("alarm");
+                delivery.outbox.publish("alarm", &delivery.event, draft("alarm")).unwrap();
+            }
+            Ok(Reply(None))
+        };
+        let _alarm = bus.subscribe(report).handlers(vec![Box::new(Sync(alarm))]).unwrap();
+        let _fails = bus.subscribe(["alarm", "a"]).on(|_| async { Err::<(), _>(Failure::reject("no")) }).unwrap();
+        bus.publish(draft("a")).await.unwrap();
+        assert!(bus.wait_idle(LONG).await);
+        let alarms = seen.all().len();
+        assert!((5..20).contains(&alarms), "{report}: {alarms}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_too_many_hops_is_told_of() {
+    let bus = Bus::default();
+    let mut dead = bus.subscribe("plugbus.delivery.dead").stream().unwrap();
+    let again = |delivery: Arc<Delivery>| async move {
+        delivery.outbox.publish("r", &delivery.event, draft("a")).unwrap();
+    };
+    let _again = bus.subscribe("a").on(again).unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    let told: serde_json::Value = dead.next().await.unwrap().payload.parse().unwrap();
+    assert_eq!(told["kind"], "too-many-hops");
 }
 
 #[tokio::test(start_paused = true)]

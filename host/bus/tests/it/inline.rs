@@ -142,3 +142,17 @@ async fn a_suspended_inline_handler_gets_one_probe() {
     assert_eq!(seen.all(), ["b", "d"]);
     assert_eq!(bus.dead_letters().stats().held, 2);
 }
+
+#[test]
+fn an_inline_handler_that_subscribes_whenever_somebody_subscribed_ends() {
+    let bus = Bus::default();
+    let (again, kept) = (bus.clone(), std::sync::Mutex::new(Vec::new()));
+    let _subscribes = bus.subscribe("plugbus.subscription.added").inline(move |_: &Delivery| {
+        let one_more = again.subscribe("x").inline(|_: &Delivery| ()).unwrap();
+        kept.lock().unwrap().push(one_more);
+    });
+    let _one = bus.subscribe("x").inline(|_: &Delivery| ()).unwrap();
+    assert!(bus.subscriptions().len() < 100);
+    let letters = bus.dead_letters().list(&DeadFilter::default());
+    assert!(matches!(letters[0].reason, DeadReason::TooManyHops { .. }));
+}

@@ -5,8 +5,8 @@
 mod config;
 mod embed;
 mod hostile;
-mod plugins;
 mod papers;
+mod plugins;
 mod protocol;
 mod socket;
 mod support;
