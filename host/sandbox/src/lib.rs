@@ -26,6 +26,7 @@
 
 mod allocation;
 mod bindings;
+mod cache;
 mod compile;
 mod config;
 mod contract;

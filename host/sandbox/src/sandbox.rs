@@ -4,7 +4,7 @@
 //! live instances by the pool where there is one ([`SandboxConfig::instances_max`]; one more does not start, and says so).
 //! One ticker thread in all, whatever the number of plugins and calls: it holds the engine weakly and ends with it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio_rustls::rustls;
 use wasmtime::{Engine, EngineWeak};
 
 use crate::allocation::{self, Allocation};
+use crate::cache::CacheFolder;
 use crate::config::SandboxConfig;
 
 /// The engine: compiler, allocator, clock. Cloning shares it. One per host.
@@ -24,6 +25,7 @@ pub struct Sandbox {
 struct Inner {
     config: SandboxConfig,
     engine: Engine,
+    cache: Option<CacheFolder>,
     allocation: Allocation,
     compiles: Arc<Semaphore>,
     tls: OnceLock<Result<Arc<rustls::ClientConfig>, rustls::Error>>,
@@ -60,13 +62,17 @@ impl Sandbox {
             return Err(SandboxError::Engine("tick, compiles_max and instances_max must not be zero".into()));
         }
         let mut settings = settings(&config);
+        let mut cache = None;
         if let Some(folder) = &config.cache_dir {
-            settings.cache(Some(open_cache(folder)?));
+            let opened = CacheFolder::open(folder);
+            let (opened, of_engine) = opened.map_err(|source| SandboxError::Cache { path: folder.clone(), source })?;
+            settings.cache(Some(of_engine));
+            cache = Some(opened);
         }
         let (engine, allocation) = allocate(settings, &config)?;
         start_ticker(engine.weak(), config.tick).map_err(SandboxError::Ticker)?;
         let compiles = Arc::new(Semaphore::new(config.compiles_max.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { inner: Arc::new(Inner { config, engine, allocation, compiles, tls: OnceLock::new() }) })
+        Ok(Self { inner: Arc::new(Inner { config, engine, cache, allocation, compiles, tls: OnceLock::new() }) })
     }
 
     /// The settings it was made with.
@@ -83,6 +89,10 @@ impl Sandbox {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    pub(crate) fn cache(&self) -> Option<&CacheFolder> {
+        self.inner.cache.as_ref()
     }
 
     pub(crate) fn compiles(&self) -> Arc<Semaphore> {
@@ -125,18 +135,6 @@ fn settings(config: &SandboxConfig) -> wasmtime::Config {
 
 /// Stack for host functions on top of the wasm stack. Address space; only what is touched is memory.
 const HOST_STACK_BYTES: usize = 2 << 20;
-
-fn open_cache(folder: &Path) -> Result<wasmtime::Cache, SandboxError> {
-    let fail = |source| SandboxError::Cache { path: folder.into(), source };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(fail)?;
-    let mut cache = wasmtime::CacheConfig::new();
-    cache.with_directory(std::fs::canonicalize(folder).map_err(fail)?);
-    wasmtime::Cache::new(cache).map_err(|error| fail(std::io::Error::other(format!("{error:#}"))))
-}
 
 /// Makes the engine with the allocator that was decided on. The reservation itself is the last probe of the address space.
 fn allocate(settings: wasmtime::Config, config: &SandboxConfig) -> Result<(Engine, Allocation), SandboxError> {

@@ -36,7 +36,7 @@ fn what_was_not_settled_is_named() {
 }
 
 /// A manifest that lets a guest work for a minute.
-const PATIENT: &str = "[limits]\ndeadline_ms = 60000\nfuel_per_event = 1000000000000\n";
+pub(crate) const PATIENT: &str = "[limits]\ndeadline_ms = 60000\nfuel_per_event = 1000000000000\n";
 
 #[test]
 fn a_stop_drains_what_is_in_flight() {

@@ -4,6 +4,7 @@
 
 mod check;
 mod emit;
+mod kill;
 mod life;
 mod output;
 mod plugins;

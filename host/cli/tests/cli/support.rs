@@ -60,6 +60,13 @@ impl Place {
 
     /// The same with more arguments.
     pub(crate) fn daemon_with(&self, adjust: impl FnOnce(&mut Command) -> &mut Command) -> Daemon<'_> {
+        let daemon = self.starting(adjust);
+        daemon.wait_log("ready");
+        daemon
+    }
+
+    /// Starts a daemon and waits for nothing.
+    pub(crate) fn starting(&self, adjust: impl FnOnce(&mut Command) -> &mut Command) -> Daemon<'_> {
         let mut command = plugbus(self.path());
         command.arg("run").stdout(Stdio::piped()).stderr(Stdio::piped());
         adjust(&mut command);
@@ -75,9 +82,7 @@ impl Place {
             }
             all
         });
-        let daemon = Daemon { place: self, child, log, reader: Some(reader) };
-        daemon.wait_log("ready");
-        daemon
+        Daemon { place: self, child, log, reader: Some(reader) }
     }
 
     /// Runs a command to its end.
