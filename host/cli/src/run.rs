@@ -104,6 +104,12 @@ fn start_failed(error: HostError) -> Failure {
 
 /// Says what the stop left unsettled: these lines are its only trace.
 fn tell(report: &ShutdownReport) {
+    for (name, behind) in &report.backlog {
+        tracing::info!(subscription = %name, behind, "goes on from the journal at the next start");
+    }
+    if report.unsettled.is_empty() && !report.backlog.is_empty() {
+        return tracing::info!("stopped; what was not settled is in the journal");
+    }
     if report.unsettled.is_empty() {
         return tracing::info!("stopped; everything was settled");
     }
