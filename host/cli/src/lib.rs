@@ -63,7 +63,9 @@ pub fn engine() -> ExitCode {
         Command::Run(run) => run::run(&cli.global, run),
         Command::Check(check) => check::check(&cli.global, check),
         Command::Journal(journal) => journal::journal(&cli.global, journal),
-        _ => Err(Failure::usage("plugbusd carries out `run`, `check` and `journal`; for everything else call `plugbus`")),
+        _ => {
+            Err(Failure::usage("plugbusd carries out `run`, `check` and `journal`; for everything else call `plugbus`"))
+        }
     };
     outcome.unwrap_or_else(Failure::report)
 }

@@ -33,7 +33,7 @@ pub struct Host {
     server: Option<Server>,
     journal: Option<Arc<DiskJournal>>,
     /// Looks after the journal now and then; ends with the host.
-    upkeep: Option<JoinHandle<()>>,
+    upkeep: Option<Upkeep>,
     config: Config,
 }
 
@@ -146,9 +146,7 @@ impl Host {
     /// Stops in order: takes nothing more from clients, lets handlers settle what is accepted for at most the grace, stops
     /// the plugins, and says good-bye to watchers, who see everything until then. The report says what was not settled.
     pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
-        if let Some(upkeep) = self.upkeep.take() {
-            upkeep.abort();
-        }
+        self.upkeep = None;
         if let Some(server) = &self.server {
             server.drain();
         }
@@ -260,7 +258,7 @@ impl HostBuilder {
             loader.into_iter().for_each(|adjust| adjust(&mut loader_config));
             Some(start_loader(&bus, sandbox_config, loader_config).await?)
         };
-        let upkeep = journal.as_ref().map(|_| tokio::spawn(upkeep(bus.clone(), config.journal.absent_max_ms)));
+        let upkeep = journal.as_ref().map(|_| Upkeep::start(bus.clone(), config.journal.absent_max_ms));
         let services = Services::new(bus.clone(), loader.clone(), journal.clone(), Limits::new(&config));
         let server = bound.map(|bound| bound.serve(Arc::new(services)));
         Ok(Host { bus, loader, server, journal, upkeep, config })
@@ -276,15 +274,31 @@ async fn start_loader(bus: &Bus, sandbox: SandboxConfig, config: LoaderConfig) -
     loader.map_err(|source| HostError::Loader { path, source })
 }
 
-/// Looks now and then whether somebody has been away for too long.
-async fn upkeep(bus: Bus, absent_max_ms: u64) {
-    let absent_max = Duration::from_millis(absent_max_ms);
-    loop {
-        tokio::time::sleep(UPKEEP.min(absent_max)).await;
-        let retired = bus.retire_absent(absent_max);
-        if retired > 0 {
-            tracing::info!(retired, "places in the journal retired: their subscriptions were away for too long");
-        }
+/// Looks now and then whether somebody has been away for too long. Ends when it is dropped.
+#[derive(Debug)]
+struct Upkeep(JoinHandle<()>);
+
+impl Upkeep {
+    fn start(bus: Bus, absent_max_ms: u64) -> Self {
+        let absent_max = Duration::from_millis(absent_max_ms);
+        Self(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP.min(absent_max)).await;
+                let retired = bus.retire_absent(absent_max);
+                if retired > 0 {
+                    tracing::info!(
+                        retired,
+                        "places in the journal retired: their subscriptions were away for too long"
+                    );
+                }
+            }
+        }))
+    }
+}
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

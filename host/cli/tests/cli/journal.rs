@@ -79,9 +79,8 @@ fn a_tail_from_the_past_goes_on_with_what_is_live_without_a_gap_or_a_double() {
     for n in 11..31 {
         place.ok(&["emit", "a.x", &n.to_string()]);
     }
-    let data: Vec<u64> = lines
-        .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()["data"].as_u64().unwrap())
-        .collect();
+    let data: Vec<u64> =
+        lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()["data"].as_u64().unwrap()).collect();
     assert_eq!(data, (2..31).collect::<Vec<_>>());
     assert!(tail.wait().unwrap().success());
     let past = place.ok(&["tail", "--from", "1h", "--json", "-n", "1"]);
