@@ -12,7 +12,7 @@ use plugbus_bus::{Bus, DeadLetterLimits, EventLimits, ShutdownReport};
 use plugbus_loader::{Loader, LoaderConfig, LoaderError};
 use plugbus_sandbox::{LogSink, Pooling, Sandbox, SandboxConfig, SandboxError};
 
-use crate::config::{Config, size};
+use crate::config::{Config, ConfigError, size};
 use crate::socket::{Bound, Limits, Server, Services, SocketError, SocketStats};
 
 /// Time that watchers have to read their last lines when the host stops.
@@ -48,6 +48,9 @@ type Adjust<T> = Box<dyn FnOnce(&mut T) + Send>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
+    /// A setting is out of its range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A folder cannot be made.
     #[error("cannot make the folder {} (`{key}`)", path.display())]
     Folder {
@@ -202,6 +205,7 @@ impl HostBuilder {
     /// [`HostError`]; a plugin that cannot be loaded is none, it is reported as rejected.
     pub async fn start(self) -> Result<Host, HostError> {
         let Self { config, bus, no_plugins, log, sandbox, loader } = self;
+        config.check()?;
         make_folder("data_dir", &config.data_dir, 0o700)?;
         let bound = if config.serve_socket { Some(Bound::take(&config.socket_path()).await?) } else { None };
         let bus = bus.unwrap_or_else(|| make_bus(&config));
