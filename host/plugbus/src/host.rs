@@ -13,9 +13,9 @@ use plugbus_journal::{DiskJournal, JournalConfig, OnFull, OpenError, SyncMode};
 use plugbus_loader::{Loader, LoaderConfig, LoaderError};
 use plugbus_sandbox::{LogSink, Pooling, Sandbox, SandboxConfig, SandboxError};
 
-use crate::config::{self, Config, Sync, size};
 use tokio::task::JoinHandle;
 
+use crate::config::{self, Config, ConfigError, Sync, size};
 use crate::socket::{Bound, Limits, Server, Services, SocketError, SocketStats};
 
 /// How often cursors of subscriptions that are away are looked at.
@@ -64,6 +64,9 @@ type Adjust<T> = Box<dyn FnOnce(&mut T) + Send>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
+    /// A setting is out of its range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A folder cannot be made.
     #[error("cannot make the folder {} (`{key}`)", path.display())]
     Folder {
@@ -242,6 +245,7 @@ impl HostBuilder {
     /// [`HostError`]; a plugin that cannot be loaded is none, it is reported as rejected.
     pub async fn start(self) -> Result<Host, HostError> {
         let Self { config, bus, no_plugins, log, sandbox, loader } = self;
+        config.check()?;
         make_folder("data_dir", &config.data_dir, 0o700)?;
         let bound = if config.serve_socket { Some(Bound::take(&config.socket_path()).await?) } else { None };
         let (bus, journal) = match bus {
