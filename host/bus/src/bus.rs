@@ -4,8 +4,10 @@
 //! had no room. No lock is held while foreign code runs or anybody waits.
 
 use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -136,13 +138,20 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    /// Waits where there was no room.
+    /// Waits where there was no room, everywhere at once: a slow subscription does not hold up the others.
     pub(crate) async fn finish(mut self) -> Receipt {
-        for waiting in self.waits {
-            if !waiting.wait().await {
-                self.receipt.dead += 1;
-            }
-        }
+        let mut waits: Vec<_> = self.waits.into_iter().map(|waiting| Box::pin(waiting.wait())).collect();
+        poll_fn(|context| {
+            waits.retain_mut(|wait| match wait.as_mut().poll(context) {
+                Poll::Ready(placed) => {
+                    self.receipt.dead += usize::from(!placed);
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if waits.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
         self.receipt
     }
 }
@@ -197,6 +206,7 @@ impl Inner {
         }
         let event = Arc::new(self.stamp(draft));
         self.counters.accepted.fetch_add(1, Relaxed);
+        slots.count();
         if event.hops > publisher.hops_max() {
             return Ok(self.too_many_hops(event));
         }
@@ -257,12 +267,11 @@ impl Inner {
         Ok(Ok(draft))
     }
 
-    /// Who matches the draft's topic; remembers and counts the topic.
+    /// Who matches the draft's topic; remembers the topic.
     fn route(&self, draft: &Draft, publisher: Publisher) -> Arc<Routed> {
         let table = self.table.load();
         let entry = self.topics.get_or_add(&draft.topic);
         if let Some((entry, is_new)) = &entry {
-            entry.count();
             if *is_new && publisher != Publisher::Host {
                 self.publish_host("plugbus.topic.added", || serde_json::json!({ "topic": draft.topic }));
             }
@@ -272,7 +281,9 @@ impl Inner {
                 return routed;
             }
         }
-        let routed = Arc::new(Routed { version: table.version, slots: table.routes.matching(&draft.topic) });
+        let published = entry.as_ref().map(|(entry, _)| entry.published.clone());
+        let slots = table.routes.matching(&draft.topic);
+        let routed = Arc::new(Routed { version: table.version, slots, published });
         if let Some((entry, _)) = entry {
             entry.routed.store(Some(routed.clone()));
         }
@@ -465,6 +476,7 @@ impl Inner {
         if let Some(removed) = removed {
             let slot = removed.slot;
             slot.close_and_leave();
+            self.topics.forget(&slot);
             self.lock_registry().leaving.retain(|slot| slot.read_queue(|queue| queue.in_flight() > 0));
             self.publish_host("plugbus.subscription.removed", || subscription_json(&slot));
         }

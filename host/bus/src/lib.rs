@@ -63,7 +63,7 @@ mod worker;
 
 pub use bus::HOPS_MAX;
 pub use control::{Control, Replace, Replaced, Subscription};
-pub use dead::{AttemptRecord, DeadFilter, DeadLetter, DeadLetterLimits, DeadReason, DeadStats};
+pub use dead::{ATTEMPTS_KEPT, AttemptRecord, DeadFilter, DeadLetter, DeadLetterLimits, DeadReason, DeadStats};
 pub use dead_api::{DeadLetterBox, ReplayError};
 pub use event::{Draft, Event, EventLimits, InvalidEvent, JSON, Payload};
 pub use gate::{HoldGuard, HoldMode, MuteGuard};

@@ -39,13 +39,18 @@ pub(crate) struct Item {
     pub(crate) order: u64,
     /// Who wants to know how it ends.
     pub(crate) waiter: Option<Arc<Waiter>>,
-    /// What earlier attempts came to. Empty for nearly all.
+    /// What earlier attempts came to; see [`AttemptRecord::add_to`] for its bound. Empty for nearly all.
     pub(crate) history: Vec<AttemptRecord>,
 }
 
 impl Item {
     pub(crate) fn new(event: Arc<Event>, lane: Lane, waiter: Option<Arc<Waiter>>) -> Self {
         Self { event, attempt: 1, lane, order: 0, waiter, history: Vec::new() }
+    }
+
+    /// The event, and what its attempts left.
+    fn size_bytes(&self) -> usize {
+        self.event.size_bytes() + self.history.iter().map(AttemptRecord::size_bytes).sum::<usize>()
     }
 }
 
@@ -374,12 +379,12 @@ impl Queue {
 
     fn count(&mut self, item: &Item) {
         self.waiting += 1;
-        self.waiting_bytes += item.event.size_bytes();
+        self.waiting_bytes += item.size_bytes();
     }
 
     fn uncount(&mut self, item: &Item) {
         self.waiting -= 1;
-        self.waiting_bytes -= item.event.size_bytes();
+        self.waiting_bytes -= item.size_bytes();
     }
 }
 

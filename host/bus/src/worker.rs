@@ -88,7 +88,7 @@ fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
     if let Some(bus) = slot.bus.upgrade() {
         bus.report_failed(&slot.name, &item.event, &record, &error, &next);
     }
-    item.history.push(record);
+    record.add_to(&mut item.history);
     match next {
         Next::Retry { after } => {
             slot.counters.retried.fetch_add(1, Relaxed);

@@ -164,6 +164,21 @@ async fn handlers_that_publish_to_each_other_end_in_a_dead_letter() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_that_is_tried_for_ever_keeps_its_first_and_its_latest_attempts_only() {
+    let bus = Bus::default();
+    let attempts = std::num::NonZeroU32::new(1000).unwrap();
+    let retry = RetryPolicy { attempts, backoff_max: Duration::from_millis(1), ..RetryPolicy::default() };
+    let fails = |delivery: &Delivery| Err(Failure::retry(delivery.attempt).into());
+    let _sub = bus.subscribe("a").retry(retry).handlers(vec![Box::new(Sync(fails))]).unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    assert!(bus.wait_idle(LONG).await);
+    let letter = &bus.dead_letters().list(&DeadFilter::default())[0];
+    assert!(matches!(letter.reason, DeadReason::Exhausted { attempts: 1000, .. }));
+    let kept: Vec<u32> = letter.attempts.iter().map(|record| record.attempt).collect();
+    assert_eq!((kept.len(), kept[0], kept[1], kept[31]), (32, 1, 970, 1000));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_alarm_about_failures_that_fails_itself_ends() {
     for report in ["plugbus.delivery.dead", "plugbus.delivery.failed"] {
         let (bus, seen) = (Bus::default(), Seen::default());

@@ -208,3 +208,25 @@ async fn everything_about_an_event_counts_when_it_is_refused_by_bytes() {
     }
     assert_eq!(bus.dead_letters().stats().total, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_waits_for_all_full_queues_at_once() {
+    let bus = Bus::default();
+    let wait = |name: &str| {
+        let subscribe = bus.subscribe(">").name(name).queue_events_max(1);
+        subscribe.when_full(WhenFull::Wait { max: LONG }).stream().unwrap()
+    };
+    let (slow, mut quick) = (wait("slow"), wait("quick"));
+    bus.publish(draft("a")).await.unwrap();
+    let publishing = tokio::spawn({
+        let bus = bus.clone();
+        async move { bus.publish(draft("b")).await.unwrap() }
+    });
+    while slow.control().stats().full + quick.control().stats().full < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(quick.next().await.unwrap().topic.as_str(), "a");
+    let next = tokio::time::timeout(Duration::from_secs(1), quick.next()).await;
+    assert_eq!(next.unwrap().unwrap().topic.as_str(), "b", "it does not stand behind the slow one");
+    assert_eq!((publishing.await.unwrap().dead, slow.control().stats().dead), (1, 1));
+}
