@@ -536,6 +536,10 @@ impl Drop for WaitingPublisher {
         // If this one was woken and did not use its turn, or there is room for more, the next may try.
         self.slot.room.notify_one();
         self.slot.progressed();
+        if self.slot.is_exhausted() {
+            // It was the last event, and no worker comes by to see that.
+            self.slot.end();
+        }
     }
 }
 

@@ -311,6 +311,37 @@ async fn once_and_max_events_end_the_subscription_after_exactly_as_many() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bounded_subscription_ends_too_when_its_last_event_never_got_in() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let go = Arc::new(tokio::sync::Semaphore::new(0));
+    let (permits, recorded) = (go.clone(), seen.clone());
+    let three = bus.subscribe("a").max_events(3).queue_events_max(1).when_full(WhenFull::Wait { max: LONG });
+    let three = three.on(move |_| {
+        let (go, seen) = (permits.clone(), recorded.clone());
+        async move {
+            go.acquire().await.unwrap().forget();
+            seen.add("handled");
+        }
+    });
+    let three = three.unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    while three.stats().in_flight == 0 {
+        tokio::task::yield_now().await;
+    }
+    bus.publish(draft("a")).await.unwrap();
+    let mut third = Box::pin(bus.publish(draft("a")));
+    assert!(std::future::poll_fn(|context| std::task::Poll::Ready(third.as_mut().poll(context))).await.is_pending());
+    go.add_permits(2);
+    seen.until(2).await;
+    while three.stats().in_flight > 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(third);
+    assert!(three.is_ended() && bus.subscriptions().is_empty());
+    assert_eq!(bus.dead_letters().list(&DeadFilter::default())[0].reason, DeadReason::PublisherGone);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_with_a_bound_ends_after_its_last_event() {
     let bus = Bus::default();
     let mut stream = bus.subscribe(">").max_events(2).stream().unwrap();
