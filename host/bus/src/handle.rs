@@ -8,12 +8,12 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::bus::{Config, Inner, Publisher};
-use crate::dead::DeadLetterLimits;
+use crate::dead::{DeadLetterLimits, DeadReason};
 use crate::event::{Draft, Event, EventLimits, Payload};
 use crate::gate::{Gate, GateGuard, GateKind, HoldGuard, HoldMode, MuteGuard};
 use crate::handler::Reply;
 use crate::name::Name;
-use crate::publish::{PublishError, Receipt, RequestError};
+use crate::publish::{Disposition, PublishError, Receipt, RequestError};
 use crate::settlement::{Settlement, Settlements, Waiter};
 use crate::stats::{BusStats, SubscriptionStats, snapshot};
 use crate::subscribe::{IntoFilters, Subscribe};
@@ -149,10 +149,14 @@ impl Bus {
         };
         // Out of time is no error: the results say who is pending.
         let _ = timeout(limit, settled).await;
-        Ok(Settlements { receipt, results: waiter.results() })
+        let results = waiter.results();
+        // Where the time was up while there was no room, these are its dead letters.
+        let gone = Settlement::Dead(DeadReason::PublisherGone);
+        receipt.dead += results.iter().filter(|(_, settlement)| *settlement == gone).count();
+        Ok(Settlements { receipt, results })
     }
 
-    /// Publishes and waits for the first reply.
+    /// Publishes and waits for the first reply. Nobody waits on for room then: a queue that still has none gets a dead letter.
     ///
     /// # Errors
     /// [`RequestError`] says whether it was not published, nobody subscribes, nobody replied, or the time was up.
@@ -161,6 +165,10 @@ impl Bus {
         let topic = draft.topic.to_string();
         let waiter = Arc::new(Waiter::default());
         let accepted = self.inner.accept(draft, Publisher::Waiting, Some(&waiter))?;
+        let disposition = accepted.receipt.disposition;
+        if disposition != Disposition::Delivered {
+            return Err(RequestError::Withheld { topic, disposition });
+        }
         if accepted.receipt.matched == 0 {
             return Err(RequestError::NoSubscriber { topic });
         }

@@ -279,6 +279,8 @@ impl Slot {
         drop(state);
         self.work.notify_waiters();
         self.work.notify_one();
+        // The bounds may be wider now.
+        self.room.notify_waiters();
         generation
     }
 
