@@ -266,6 +266,69 @@ async fn keyed_events_keep_their_order_at_any_concurrency() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn keyed_events_keep_their_order_through_retries() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let recorded = seen.clone();
+    let handle = move |delivery: Arc<Delivery>| {
+        let seen = recorded.clone();
+        async move {
+            let number: u32 = delivery.event.payload.parse().unwrap();
+            tokio::time::sleep(Duration::from_millis(u64::from(number % 3))).await;
+            if number % 4 == 1 && delivery.attempt < 3 {
+                return Err(Failure::retry("again"));
+            }
+            seen.add(format!("{}{number}", delivery.event.subject.as_deref().unwrap()));
+            Ok(())
+        }
+    };
+    let _sub = bus.subscribe(">").concurrency(4).ordering_key(OrderingKey::Subject).on(handle).unwrap();
+    for number in 0..20u32 {
+        for key in ["a", "b", "c", "d", "e", "f"] {
+            bus.publish(draft("t").subject(key).json(&number).unwrap()).await.unwrap();
+        }
+    }
+    let all = seen.until(120).await;
+    for key in ["a", "b", "c", "d", "e", "f"] {
+        let own: Vec<_> = all.iter().filter(|text| text.starts_with(key)).cloned().collect();
+        assert_eq!(own, (0..20).map(|number| format!("{key}{number}")).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_bounded_subscription_gets_exactly_as_many_from_many_threads() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let (bus, queued, inline) = (Bus::default(), Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let guard = runtime.enter();
+    let count = queued.clone();
+    let _queued = bus.subscribe(">").max_events(100).concurrency(3).on(move |_| {
+        let count = count.clone();
+        async move {
+            count.fetch_add(1, Relaxed);
+        }
+    });
+    drop(guard);
+    let count = inline.clone();
+    let _inline = bus.subscribe(">").max_events(100).inline(move |_: &Delivery| {
+        count.fetch_add(1, Relaxed);
+    });
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let bus = bus.clone();
+            std::thread::spawn(move || (0..200).map(|_| bus.try_publish(draft("a")).unwrap().matched).sum::<usize>())
+        })
+        .collect();
+    let matched: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+    assert!(runtime.block_on(bus.wait_idle(LONG)));
+    assert_eq!((matched, queued.load(Relaxed), inline.load(Relaxed)), (200, 100, 100));
+    let ended = async {
+        while !bus.subscriptions().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    runtime.block_on(async { tokio::time::timeout(LONG, ended).await }).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_key_concurrency_runs_as_many_at_once() {
     let bus = Bus::default();
     let gate = Arc::new(tokio::sync::Barrier::new(4));

@@ -3,6 +3,7 @@
 
 mod control;
 mod crowd;
+mod defaults;
 mod delivery;
 mod full;
 mod gates;
@@ -10,4 +11,5 @@ mod inline;
 mod lifecycle;
 mod model;
 mod publish;
+mod stream;
 mod support;
