@@ -117,6 +117,7 @@ impl Inner {
         let seq = if self.durable.is_none() { self.seq.fetch_add(1, Relaxed) + 1 } else { 0 };
         let event = Arc::new(self.stamp(draft, seq));
         self.counters.accepted.fetch_add(1, Relaxed);
+        routed.count();
         if event.hops > publisher.hops_max() {
             return Ok(self.too_many_hops(event));
         }
@@ -230,14 +231,11 @@ impl Inner {
         Ok(Ok(draft))
     }
 
-    /// Who matches a topic; remembers the topic, and counts it for a publisher.
+    /// Who matches a topic; remembers the topic.
     pub(crate) fn route(&self, topic: &Topic, publisher: Option<Publisher>) -> Arc<Routed> {
         let table = self.table.load();
         let entry = self.topics.get_or_add(topic);
         if let Some((entry, is_new)) = &entry {
-            if publisher.is_some() {
-                entry.count();
-            }
             if *is_new && publisher != Some(Publisher::Host) {
                 self.tell_topic(topic);
             }
@@ -247,7 +245,9 @@ impl Inner {
                 return routed;
             }
         }
-        let routed = Arc::new(Routed { version: table.version, slots: table.routes.matching(topic) });
+        let published = entry.as_ref().map(|(entry, _)| entry.published.clone());
+        let slots = table.routes.matching(topic);
+        let routed = Arc::new(Routed { version: table.version, slots, published });
         if let Some((entry, _)) = entry {
             entry.routed.store(Some(routed.clone()));
         }

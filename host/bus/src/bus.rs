@@ -195,6 +195,7 @@ impl Inner {
         if let Some(removed) = removed {
             let slot = removed.slot;
             slot.close_and_leave();
+            self.topics.forget(&slot);
             self.lock_registry().leaving.retain(|slot| slot.read_queue(|queue| queue.in_flight() > 0));
             self.publish_host("plugbus.subscription.removed", || subscription_json(&slot));
         }

@@ -222,6 +222,7 @@ impl Inner {
                 let before = ticket.receipt.take().unwrap_or_else(|| Receipt::new(event.id.clone(), 0));
                 let mut placed = Placed::new(Receipt { seq: event.seq, ..before });
                 let routed = self.route(&event.topic, None);
+                routed.count();
                 self.call_inline(Inline::Observers, &event, &routed.slots, ticket.waiter.as_ref(), &mut placed.receipt);
                 self.place(&event, &routed.slots, ticket.waiter.as_ref(), ticket.may_wait, &mut placed);
                 durable.dispatched.store(event.seq, SeqCst);

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::accept::Publisher;
 use crate::bus::{Config, Inner};
-use crate::dead::DeadLetterLimits;
+use crate::clock::after;
+use crate::dead::{DeadLetterLimits, DeadReason};
 use crate::durable::Durable;
 use crate::event::{Draft, Event, EventLimits, Payload};
 use crate::gate::{Gate, GateGuard, GateKind, HoldGuard, HoldMode, MuteGuard};
@@ -17,7 +18,7 @@ use crate::handler::Reply;
 use crate::journal::{Journal, Sink};
 use crate::name::Name;
 use crate::placed::Accepted;
-use crate::publish::{PublishError, Receipt, RequestError};
+use crate::publish::{Disposition, PublishError, Receipt, RequestError};
 use crate::settlement::{Settlement, Settlements, Waiter};
 use crate::stats::{BusStats, SubscriptionStats, snapshot};
 use crate::subscribe::{IntoFilters, Subscribe};
@@ -202,18 +203,27 @@ impl Bus {
     ) -> Result<Settlements, PublishError> {
         let waiter = Arc::new(Waiter::default());
         let permit = self.inner.write_permit().await;
-        let placed = self.inner.accept(draft.into(), Publisher::Waiting, Some(&waiter), permit)?.placed().await?;
-        let mut receipt = placed.receipt.clone();
+        let accepted = self.inner.accept(draft.into(), Publisher::Waiting, Some(&waiter), permit)?;
+        let mut receipt = accepted.receipt_so_far();
         let settled = async {
+            let placed = accepted.placed().await?;
+            receipt.clone_from(&placed.receipt);
             receipt = placed.finish().await;
             waiter.until(|results| all_settled(results).then_some(())).await;
+            Ok::<_, PublishError>(())
         };
-        // Out of time is no error: the results say who is pending.
-        let _ = timeout(limit, settled).await;
-        Ok(Settlements { receipt, results: waiter.results() })
+        // Out of time is no error: the receipt says whether the journal has the event yet, the results who is pending.
+        if let Ok(settled) = timeout(limit, settled).await {
+            settled?;
+        }
+        let results = waiter.results();
+        // Where the time was up while there was no room, these are its dead letters.
+        let gone = Settlement::Dead(DeadReason::PublisherGone);
+        receipt.dead += results.iter().filter(|(_, settlement)| *settlement == gone).count();
+        Ok(Settlements { receipt, results })
     }
 
-    /// Publishes and waits for the first reply.
+    /// Publishes and waits for the first reply. Nobody waits on for room then: a queue that still has none gets a dead letter.
     ///
     /// # Errors
     /// [`RequestError`] says whether it was not published, nobody subscribes, nobody replied, or the time was up.
@@ -221,8 +231,15 @@ impl Bus {
         let draft = draft.into();
         let topic = draft.topic.to_string();
         let waiter = Arc::new(Waiter::default());
+        let deadline = after(limit);
         let permit = self.inner.write_permit().await;
-        let placed = self.inner.accept(draft, Publisher::Waiting, Some(&waiter), permit)?.placed().await?;
+        let accepted = self.inner.accept(draft, Publisher::Waiting, Some(&waiter), permit)?;
+        let timed_out = || RequestError::TimedOut { timeout_ms: limit.as_millis() };
+        let placed = timeout_at(deadline, accepted.placed()).await.map_err(|_| timed_out())??;
+        let disposition = placed.receipt.disposition;
+        if disposition != Disposition::Delivered {
+            return Err(RequestError::Withheld { topic, disposition });
+        }
         if placed.receipt.matched == 0 {
             return Err(RequestError::NoSubscriber { topic });
         }
@@ -240,10 +257,10 @@ impl Bus {
                 _receipt = &mut finish => reply.await,
             }
         };
-        match timeout(limit, replied).await {
+        match timeout_at(deadline, replied).await {
             Ok(Ok(payload)) => Ok(payload),
             Ok(Err(settled)) => Err(RequestError::NoReply { topic, settled }),
-            Err(_) => Err(RequestError::TimedOut { timeout_ms: limit.as_millis() }),
+            Err(_) => Err(timed_out()),
         }
     }
 

@@ -70,7 +70,7 @@ mod worker;
 
 pub use bus::HOPS_MAX;
 pub use control::{Control, Replace, Replaced, Subscription};
-pub use dead::{AttemptRecord, DeadFilter, DeadLetter, DeadLetterLimits, DeadReason, DeadStats};
+pub use dead::{ATTEMPTS_KEPT, AttemptRecord, DeadFilter, DeadLetter, DeadLetterLimits, DeadReason, DeadStats};
 pub use dead_api::{DeadLetterBox, ReplayError};
 pub use durable::Start;
 pub use durable_api::{AbsentCursor, Past, PastError, PastReplayed};

@@ -39,7 +39,7 @@ pub(crate) struct Item {
     pub(crate) order: u64,
     /// Who wants to know how it ends.
     pub(crate) waiter: Option<Arc<Waiter>>,
-    /// What earlier attempts came to. Empty for nearly all.
+    /// What earlier attempts came to; see [`AttemptRecord::add_to`] for its bound. Empty for nearly all.
     pub(crate) history: Vec<AttemptRecord>,
     /// Whether the journal knows this delivery: it is an event of a durable subscription, in its turn.
     pub(crate) tracked: bool,
@@ -57,6 +57,11 @@ impl Item {
     /// Whether the journal has it: as an event of the cursor's, or as a dead letter.
     pub(crate) fn is_kept(&self) -> bool {
         self.tracked || self.letter.is_some()
+    }
+
+    /// The event, and what its attempts left.
+    fn size_bytes(&self) -> usize {
+        self.event.size_bytes() + self.history.iter().map(AttemptRecord::size_bytes).sum::<usize>()
     }
 }
 
@@ -400,12 +405,12 @@ impl Queue {
 
     fn count(&mut self, item: &Item) {
         self.waiting += 1;
-        self.waiting_bytes += item.event.size_bytes();
+        self.waiting_bytes += item.size_bytes();
     }
 
     fn uncount(&mut self, item: &Item) {
         self.waiting -= 1;
-        self.waiting_bytes -= item.event.size_bytes();
+        self.waiting_bytes -= item.size_bytes();
     }
 }
 

@@ -5,7 +5,7 @@
 //! `queue_bytes_max`. The lock is held for a few instructions and never across an await or a call of foreign code.
 
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::Release, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::bus::Inner;
+use crate::bus::{Inner, phase};
 use crate::clock::after;
 use crate::control::Workers;
 use crate::dead::DeadReason;
@@ -97,7 +97,7 @@ pub(crate) enum Offer {
     Queued,
     /// There is no room, and the policy lets a publisher wait.
     WaitForRoom(WaitingPublisher),
-    /// There is no room, and waiting is not to be: it is a dead letter already.
+    /// There is no room, and waiting is not to be, or the bus has closed: it is a dead letter already.
     Dead,
     /// The policy dropped the new event.
     Dropped,
@@ -317,6 +317,8 @@ impl Slot {
         drop(state);
         self.work.notify_waiters();
         self.work.notify_one();
+        // The bounds may be wider now.
+        self.room.notify_waiters();
         generation
     }
 
@@ -453,6 +455,11 @@ impl Slot {
             }
         };
         if self.is_closed() {
+            if self.bus.upgrade().is_some_and(|bus| bus.phase.load(SeqCst) == phase::CLOSED) {
+                // It was accepted while the bus was still open: no choice of this subscription's.
+                self.bury(*item, DeadReason::Unsubscribed);
+                return Offer::Dead;
+            }
             settle(item.waiter.as_ref(), &self.name, || Settlement::Dropped);
             return Offer::NotTaken;
         }
@@ -604,6 +611,10 @@ impl Drop for WaitingPublisher {
         // If this one was woken and did not use its turn, or there is room for more, the next may try.
         self.slot.room.notify_one();
         self.slot.progressed();
+        if self.slot.is_exhausted() {
+            // It was the last event, and no worker comes by to see that.
+            self.slot.end();
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub struct SubscriptionStats {
     pub suspended: bool,
     /// Events taken in.
     pub matched: u64,
-    /// Attempts begun.
+    /// Attempts that ended, those that were cut off included.
     pub attempts: u64,
     /// Deliveries acked.
     pub acked: u64,
@@ -141,7 +141,7 @@ impl Counters {
     }
 
     /// Counts a fault.
-    pub(crate) fn fault(&self, kind: FaultKind) {
+    fn fault(&self, kind: FaultKind) {
         let name = kind.name();
         if let Some((_, counter)) = FAULT_KINDS.iter().zip(&self.faults).find(|(known, _)| **known == name) {
             counter.fetch_add(1, Relaxed);

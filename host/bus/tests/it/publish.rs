@@ -60,6 +60,38 @@ async fn only_declared_topics_are_taken_by_a_strict_bus() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_what_is_accepted_counts_as_published() {
+    let bus = Bus::default();
+    let _full = bus.subscribe("a").queue_events_max(1).when_full(WhenFull::Refuse).stream().unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    bus.publish(draft("a")).await.unwrap_err();
+    assert_eq!(bus.topics(&Filter::parse("a").unwrap())[0].published, 1);
+}
+
+#[tokio::test]
+async fn a_subscription_that_has_ended_is_let_go() {
+    let bus = Bus::default();
+    let held = Arc::new(());
+    let (inline, queued) = (held.clone(), held.clone());
+    let inline = bus.subscribe(">").inline(move |_: &Delivery| assert_eq!(Arc::strong_count(&inline), 3)).unwrap();
+    let queued = bus.subscribe(">").on(move |_| {
+        let _held = queued.clone();
+        async {}
+    });
+    for topic in ["a", "b", "c"] {
+        bus.publish(draft(topic)).await.unwrap();
+    }
+    assert!(bus.wait_idle(LONG).await);
+    drop((inline, queued));
+    let gone = async {
+        while Arc::strong_count(&held) > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG / 2, gone).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn topics_over_the_directorys_bound_are_still_delivered() {
     let bus = Bus::builder().topics_max(1).build();
     let mut stream = bus.subscribe(">").stream().unwrap();
