@@ -96,7 +96,13 @@ impl Rig {
         self.journal.submit(Queued { write, permit: Permit::free() });
     }
 
+    /// Lets the database have so many pages, once everything so far is carried out.
     fn limit(&self, pages: u32) {
+        let deadline = Instant::now() + PATIENCE;
+        while pages == 1 && self.journal.stats().queued > 0 {
+            assert!(Instant::now() < deadline);
+            std::thread::sleep(Duration::from_millis(1));
+        }
         self.journal.command(Command::Inject(Inject::PagesMax(pages)));
     }
 

@@ -4,5 +4,6 @@
 mod basics;
 mod crash;
 mod damage;
+mod repair;
 mod retention;
 mod support;
