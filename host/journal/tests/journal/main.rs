@@ -4,6 +4,7 @@
 mod basics;
 mod crash;
 mod damage;
+mod model;
 mod repair;
 mod retention;
 mod support;
