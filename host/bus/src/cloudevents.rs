@@ -61,7 +61,7 @@ pub enum CloudEventError {
     #[error("attribute `{0}` is missing")]
     Missing(&'static str),
     /// An attribute has the wrong kind of value.
-    #[error("attribute `{name}` {problem}")]
+    #[error("attribute `{}` {problem}", name.escape_debug())]
     Attribute {
         /// Its name.
         name: String,
@@ -291,6 +291,10 @@ mod tests {
             (
                 json!({"type": "a", "data_base64": "!"}),
                 "attribute `data_base64` is no base64: Invalid symbol 33, offset 0.",
+            ),
+            (
+                json!({"type": "a", "\u{1b}[2J": {}}),
+                "attribute `\\u{1b}[2J` is an object; an extension is a text, number or boolean",
             ),
             (json!({"type": "a", "x": {}}), "attribute `x` is an object; an extension is a text, number or boolean"),
             (
