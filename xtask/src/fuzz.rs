@@ -19,6 +19,8 @@ use crate::workspace::Workspace;
 const INPUT_SECONDS: u32 = 10;
 /// Memory that a target may take, in MiB.
 const MEMORY_MIB: u32 = 2048;
+/// Lines of the log that are shown of a target that fails.
+const LOG_LINES: usize = 40;
 /// What starting, building and ending may take beside the fuzzing itself.
 const MARGIN: Duration = Duration::from_secs(300);
 
@@ -43,7 +45,10 @@ pub(crate) enum FuzzError {
     Build { name: String, source: ProcessError },
     #[error("cannot use {}", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("an input breaks its property in: {}", .0.join(", "))]
+    #[error(
+        "an input breaks its property in: {}; in tests/fuzz/seeds/<target>/ the test `seeds` shows it without a fuzzer",
+        .0.join(", ")
+    )]
     Found(Vec<String>),
 }
 
@@ -112,16 +117,13 @@ impl Place<'_> {
 
         let text = fs::read(&log).map_err(|source| FuzzError::File { path: log.clone(), source })?;
         let text = String::from_utf8_lossy(&text);
-        Ok(match ended {
-            Ok(()) => (true, format!("fuzz {name}: nothing found, {}", last_line(&text, "Done "))),
-            Err(error) => {
-                print!("{text}");
-                let input = newest_since(&self.folder.join("artifacts").join(name), began);
-                let input =
-                    input.map_or_else(|| "no input was kept".into(), |path| format!("input: {}", path.display()));
-                (false, format!("fuzz {name}: FAILED ({error}); {input}; log: {}", log.display()))
-            }
-        })
+        if let Err(error) = ended {
+            print!("{}", last_lines(&text, LOG_LINES));
+            let input = newest_since(&self.folder.join("artifacts").join(name), began);
+            let input = input.map_or_else(|| format!("no input was kept ({error})"), |path| path.display().to_string());
+            return Ok((false, format!("fuzz {name}: FAILED, input: {input}, log: {}", log.display())));
+        }
+        Ok((true, format!("fuzz {name}: nothing found, {}", last_line(&text, "Done "))))
     }
 }
 
@@ -161,6 +163,12 @@ fn find_tool(workspace: &Workspace) -> Result<PathBuf, ProcessError> {
 
 fn make_folder(path: &Path) -> Result<(), FuzzError> {
     fs::create_dir_all(path).map_err(|source| FuzzError::File { path: path.to_owned(), source })
+}
+
+/// The end of a text.
+fn last_lines(text: &str, lines: usize) -> String {
+    let all = text.lines().count();
+    text.lines().skip(all.saturating_sub(lines)).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The last line that begins like this.
