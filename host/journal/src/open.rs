@@ -35,7 +35,7 @@ pub(crate) struct Opened {
 /// Opens the journal that a configuration names.
 pub(crate) fn open(config: &JournalConfig) -> Result<Opened, OpenError> {
     let files = Files::new(&config.dir);
-    fs::create_dir_all(&config.dir).map_err(io_error("make the folder", &config.dir))?;
+    make_dir(&config.dir)?;
     let lock = Lock::take(&files, config.sync)?;
     refuse_half_repaired(&files)?;
     if is_new(&files)? {
@@ -59,6 +59,17 @@ pub(crate) fn open(config: &JournalConfig) -> Result<Opened, OpenError> {
     let shared = Arc::new(Shared::default());
     (shared.stats().first, shared.stats().last) = ledger.span();
     Ok(Opened { files, conn, ledger, recovered, lock, state, shared })
+}
+
+fn make_dir(dir: &Path) -> Result<(), OpenError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(dir).map_err(io_error("make the folder", dir))?;
+    match dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => sync_file(parent),
+        None => Ok(()),
+    }
 }
 
 /// Whether there is no journal yet. A log without its database is none that may be made anew.

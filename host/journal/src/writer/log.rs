@@ -25,7 +25,7 @@ pub(crate) struct Log {
     salts: Option<[u32; 2]>,
     /// Whether the log was written back since, so that the next transaction may begin another generation.
     may_begin_anew: bool,
-    /// Frames that were in the log when it was last written back.
+    /// Frames that were in the log when it was last written back, or was to be.
     written_back: u32,
 }
 
@@ -67,6 +67,11 @@ impl Log {
         let new = self.acknowledged.saturating_sub(self.written_back);
         let mode = if self.acknowledged >= 4 * PAGES { Mode::Restart } else { Mode::Passive };
         (new >= PAGES).then_some(mode)
+    }
+
+    /// It could not be written back: not again before it has grown as much once more.
+    pub(super) fn put_off(&mut self) {
+        self.written_back = self.acknowledged;
     }
 
     /// The log was written back: the next transaction may begin it anew.

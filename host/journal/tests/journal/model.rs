@@ -182,7 +182,7 @@ impl Model {
                 Write::Dead(Box::new(letter(*id)))
             }
             Step::DeadGone(ids) => {
-                ids.iter().for_each(|id| drop(self.dead.remove(&u64::from(*id))));
+                self.dead.retain(|dead| !ids.iter().any(|id| u64::from(*id) == *dead));
                 Write::DeadGone(ids.iter().map(|id| u64::from(*id)).collect())
             }
             Step::Append { .. } | Step::Settle { .. } | Step::Restart | Step::Crash => unreachable!("{step:?}"),
