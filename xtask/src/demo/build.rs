@@ -90,9 +90,10 @@ fn adapt(name: &str, sample: String, origin: &str) -> Result<String, DemoError> 
     }
 }
 
-/// The manifest of a plugin that is bad on purpose: it gets some of the hooks, and gives up sooner than by default.
+/// The manifest of a plugin that is bad on purpose: it gets some of the hooks, and gives up sooner than by default. Not
+/// durable: taken out of the folder, it leaves dead letters and no place in the journal.
 fn bad_manifest(more: &str) -> String {
-    format!("filters = [\"hook.post-tool-use.>\"]\n[retry]\nattempts = 2\nbackoff_min_ms = 50\n{more}")
+    format!("filters = [\"hook.post-tool-use.>\"]\ndurable = false\n[retry]\nattempts = 2\nbackoff_min_ms = 50\n{more}")
 }
 
 #[cfg(test)]

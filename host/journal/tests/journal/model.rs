@@ -250,7 +250,7 @@ proptest! {
             match step {
                 Step::Restart | Step::Crash => {
                     rig.flush();
-                    prop_assert_eq!(rig.told.wait(0), std::mem::take(&mut told));
+                    prop_assert_eq!(rig.told.wait(told.len()), std::mem::take(&mut told));
                     if matches!(step, Step::Crash) {
                         // The files as a killed process leaves them, with nothing written back.
                         let to = root.path().join((number + 1).to_string());
@@ -272,7 +272,7 @@ proptest! {
             }
         }
         rig.flush();
-        prop_assert_eq!(rig.told.wait(0), told);
+        prop_assert_eq!(rig.told.wait(told.len()), told);
         rig.close();
         prop_assert_eq!(found(&Rig::with(config(&dir)).unwrap()), model);
     }
