@@ -90,6 +90,10 @@ impl Inner {
         waiter: Option<&Arc<Waiter>>,
         permit: Option<Permit>,
     ) -> Result<Accepted, PublishError> {
+        let Some(_entering) = self.enter(publisher) else {
+            self.counters.refused.fetch_add(1, Relaxed);
+            return Err(PublishError::Closed(Box::new(draft)));
+        };
         match (&self.durable, publisher) {
             (None, _) | (_, Publisher::Host) => self.accept_now(draft, publisher, waiter).map(Accepted::Placed),
             (Some(durable), _) => match self.prepare(draft, publisher, waiter)? {

@@ -1,8 +1,9 @@
 //! Publishing from plain threads: no runtime around them, any number of them, also while the bus ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{JoinHandle, spawn, yield_now};
+use std::time::Duration;
 
 use plugbus_bus::*;
 use tokio::runtime::Runtime;
@@ -96,4 +97,110 @@ fn a_full_queue_hands_the_event_back_and_nothing_is_lost_or_doubled() {
     }
     let stats = bus.stats();
     assert_eq!((stats.accepted, stats.refused), (THREADS * EVENTS, refused));
+}
+
+#[test]
+fn while_the_bus_ends_each_event_is_handled_or_handed_back() {
+    for round in 0..20 {
+        let (runtime, bus) = (runtime(), Bus::default());
+        let handled = Handled::default();
+        let guard = runtime.enter();
+        let _sub = bus.subscribe("n").queue_events_max(1_000_000).handlers(vec![handled.handler()]).unwrap();
+        drop(guard);
+        // Each publishes until the bus takes no more; the numbers that it took.
+        let publishers = threads(&bus, |bus, thread| {
+            let mut number = 0;
+            loop {
+                let next = numbered(thread, number);
+                match bus.try_publish(next.clone()) {
+                    Ok(receipt) => assert_eq!(receipt.matched, 1, "an event is taken for nobody"),
+                    Err(PublishError::Closed(back)) => {
+                        assert_eq!(*back, next);
+                        return number;
+                    }
+                    Err(other) => panic!("{other}"),
+                }
+                number += 1;
+            }
+        });
+        while bus.stats().accepted < round * 100 {
+            yield_now();
+        }
+        let report = runtime.block_on(bus.shutdown(LONG));
+        assert!(report.unsettled.is_empty() && report.cut_off == 0, "{report:?}");
+        for (thread, taken) in publishers.into_iter().map(|thread| thread.join().unwrap()).enumerate() {
+            let (found, expected) = (handled.of(thread as u64), (0..taken).collect::<Vec<_>>());
+            let missing: BTreeSet<_> = expected.iter().filter(|number| !found.contains(number)).collect();
+            assert!(found == expected, "round {round}, thread {thread}: {missing:?} of {taken} are missing");
+        }
+    }
+}
+
+/// A bus with a publisher that has been let in and stands still before the last queue.
+struct Halfway {
+    runtime: Runtime,
+    bus: Bus,
+    handled: Handled,
+    publisher: JoinHandle<Receipt>,
+    go_on: Arc<Barrier>,
+    _subscriptions: [Subscription; 2],
+}
+
+impl Halfway {
+    fn new() -> Self {
+        let (runtime, bus) = (runtime(), Bus::default());
+        let handled = Handled::default();
+        let (inside, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+        let guard = runtime.enter();
+        let (at, until) = (inside.clone(), go_on.clone());
+        // Inline handlers come first.
+        let inline = bus.subscribe("n").inline(move |_: &Delivery| {
+            at.wait();
+            until.wait();
+        });
+        let queued = bus.subscribe("n").handlers(vec![handled.handler()]);
+        drop(guard);
+        let publisher = spawn({
+            let bus = bus.clone();
+            move || bus.try_publish(numbered(0, 0)).unwrap()
+        });
+        inside.wait();
+        let _subscriptions = [inline.unwrap(), queued.unwrap()];
+        Self { runtime, bus, handled, publisher, go_on, _subscriptions }
+    }
+}
+
+#[test]
+fn a_shutdown_waits_for_a_publisher_that_is_in_the_middle() {
+    let Halfway { runtime, bus, handled, publisher, go_on, _subscriptions } = Halfway::new();
+    let shutdown = runtime.spawn({
+        let bus = bus.clone();
+        async move { bus.shutdown(LONG).await }
+    });
+    while bus.is_open() {
+        yield_now();
+    }
+    assert!(matches!(bus.try_publish(numbered(0, 1)), Err(PublishError::Closed(_))));
+    // With nothing queued the bus is idle, and would end, but for the one who is in the middle.
+    for _ in 0..1_000 {
+        assert!(!shutdown.is_finished());
+        yield_now();
+    }
+    go_on.wait();
+    assert_eq!(publisher.join().unwrap().matched, 2);
+    let report = runtime.block_on(shutdown).unwrap();
+    assert!(report.unsettled.is_empty(), "{report:?}");
+    assert_eq!(handled.of(0), [0]);
+}
+
+#[test]
+fn who_is_in_the_middle_for_longer_than_the_grace_has_a_dead_letter() {
+    let Halfway { runtime, bus, handled, publisher, go_on, _subscriptions } = Halfway::new();
+    runtime.block_on(bus.shutdown(Duration::ZERO));
+    go_on.wait();
+    let receipt = publisher.join().unwrap();
+    assert_eq!((receipt.matched, receipt.dead), (2, 1));
+    let letters = bus.dead_letters().list(&DeadFilter::default());
+    assert_eq!((letters.len(), &letters[0].reason), (1, &DeadReason::Unsubscribed));
+    assert!(handled.of(0).is_empty());
 }
