@@ -87,6 +87,19 @@ async fn a_guest_that_hoards_memory_is_stopped_at_its_limit() {
     assert!((15 << 20..=16 << 20).contains(&peak), "{peak}");
 }
 
+#[tokio::test]
+async fn exceptions_count_as_memory() {
+    let throws = Guest::handling(
+        "(loop $again (block $caught (try_table (catch $e $caught) (throw $e))) (br $again)) (unreachable)",
+    )
+    .items("(tag $e)");
+    let mut spec = spec();
+    spec.limits.fuel_per_event = 5_000_000_000;
+    let mut handler = start(&throws, spec).await;
+    let fault = fault(&mut handler).await;
+    assert_eq!(fault.kind, FaultKind::Memory { limit_bytes: 16 << 20 }, "{fault:?}");
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn memory_goes_back_after_faults() {
