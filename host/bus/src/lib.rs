@@ -52,6 +52,7 @@ mod handle;
 mod host_events;
 mod inline;
 mod lifecycle;
+mod place;
 mod placed;
 mod publish;
 mod queue;

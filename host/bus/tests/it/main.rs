@@ -17,3 +17,4 @@ mod old_buses;
 mod publish;
 mod stream;
 mod support;
+mod threads;

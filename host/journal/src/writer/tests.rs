@@ -141,7 +141,11 @@ fn a_full_disk_refuses_events_keeps_settlements_and_ends() {
     rig.write(append("outside", 10));
     assert_eq!(rig.told.until(|told| !told.is_empty()).remove(0).unwrap(), ("outside".into(), 4));
     assert_eq!(rig.journal.stats().trouble, None);
-    let expected = [(1, "1".into()), (2, "a".into()), (3, "b".into()), (4, "outside".into())];
+    // What was refused is new when it comes again.
+    rig.write(append("too much", 10));
+    assert_eq!(rig.told.until(|told| !told.is_empty()).remove(0).unwrap(), ("too much".into(), 5));
+    let numbers = [(1, "1"), (2, "a"), (3, "b"), (4, "outside"), (5, "too much")];
+    let expected = numbers.map(|(seq, id)| (seq, id.to_owned()));
     assert_eq!(rig.numbers(), expected);
     assert_eq!(wait(rig.journal.state(&cursor())).unwrap()[0].value, "2");
     wait(rig.journal.close());
@@ -204,9 +208,13 @@ fn what_a_failed_sync_left_in_the_log_is_never_taken_for_acknowledged() {
         rig.write(settle(1, vec![event("2", 10)], "1"));
         let told = rig.told.until(|told| !told.is_empty()).remove(0);
         assert_eq!(told.unwrap(), ("2".into(), 2), "checkpointed: {checkpointed}");
-        assert_eq!(rig.numbers(), [(1, "1".into()), (2, "2".into())]);
+        rig.write(append("refused", 10));
+        let told = rig.told.until(|told| !told.is_empty()).remove(0);
+        assert_eq!(told.unwrap(), ("refused".into(), 3), "what was refused is new when it comes again");
+        let numbers = [(1, "1"), (2, "2"), (3, "refused")];
+        assert_eq!(rig.numbers(), numbers.map(|(seq, id)| (seq, id.to_owned())));
         wait(rig.journal.close());
         let again = DiskJournal::open(JournalConfig::new(rig.dir.path())).unwrap();
-        assert_eq!(again.span(), (1, 2));
+        assert_eq!(again.span(), (1, 3));
     }
 }
