@@ -16,6 +16,7 @@ use crate::gate::{Gate, GateGuard, GateKind, HoldGuard, HoldMode, MuteGuard};
 use crate::handler::Reply;
 use crate::journal::{Journal, Sink};
 use crate::name::Name;
+use crate::placed::Accepted;
 use crate::publish::{PublishError, Receipt, RequestError};
 use crate::settlement::{Settlement, Settlements, Waiter};
 use crate::stats::{BusStats, SubscriptionStats, snapshot};
@@ -28,6 +29,23 @@ use crate::topics::TopicInfo;
 #[derive(Debug, Clone)]
 pub struct Bus {
     pub(crate) inner: Arc<Inner>,
+}
+
+/// An event that is being published. Dropped, it goes on being so, as when the future of [`Bus::publish`] is dropped.
+#[derive(Debug)]
+#[must_use = "`finish` says whether the event was accepted"]
+pub struct Publishing {
+    accepted: Accepted,
+}
+
+impl Publishing {
+    /// Waits until the event is accepted, and for room where subscriptions' policies say so.
+    ///
+    /// # Errors
+    /// As [`Bus::publish`].
+    pub async fn finish(self) -> Result<Receipt, PublishError> {
+        self.accepted.finish().await
+    }
 }
 
 /// What to make a bus with. Every default is fit for use.
@@ -139,8 +157,21 @@ impl Bus {
     /// # Errors
     /// [`PublishError`] hands the draft back; no subscription has seen it then.
     pub async fn publish(&self, draft: impl Into<Draft>) -> Result<Receipt, PublishError> {
+        self.begin_publish(draft).await?.finish().await
+    }
+
+    /// Begins to publish an event: it has its place in the order of all events when this returns. Whoever publishes many
+    /// begins each as soon as the one before has begun, so that they share the journal's commits, and [finishes] them in the
+    /// same order.
+    ///
+    /// [finishes]: Publishing::finish
+    ///
+    /// # Errors
+    /// As [`Bus::publish`], as far as it is known at once.
+    pub async fn begin_publish(&self, draft: impl Into<Draft>) -> Result<Publishing, PublishError> {
         let permit = self.inner.write_permit().await;
-        self.inner.accept(draft.into(), Publisher::Waiting, None, permit)?.finish().await
+        let accepted = self.inner.accept(draft.into(), Publisher::Waiting, None, permit)?;
+        Ok(Publishing { accepted })
     }
 
     /// Publishes without ever waiting: from any thread, with or without a runtime.

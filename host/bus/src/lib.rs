@@ -76,7 +76,7 @@ pub use durable::Start;
 pub use durable_api::{AbsentCursor, Past, PastError, PastReplayed};
 pub use event::{Draft, Event, EventLimits, InvalidEvent, JSON, Payload};
 pub use gate::{HoldGuard, HoldMode, MuteGuard};
-pub use handle::{Bus, BusBuilder, WaitError};
+pub use handle::{Bus, BusBuilder, Publishing, WaitError};
 pub use handler::{BoxFuture, Delivery, Failure, Fault, FaultKind, Handler, HandlerError, IntoOutcome, Outcome, Reply};
 pub use host_events::HOST_SOURCE;
 pub use inline::{Flow, IntoFlow};

@@ -558,18 +558,20 @@ pub(crate) fn lane_of(settings: &Settings, event: &Event) -> Lane {
 pub(crate) struct WaitingPublisher {
     slot: Arc<Slot>,
     item: Option<Box<Item>>,
-    deadline: Instant,
+    /// Longest wait, counted from when it begins to wait.
+    max: Duration,
 }
 
 impl WaitingPublisher {
     fn new(slot: Arc<Slot>, item: Box<Item>, max: Duration) -> Self {
         slot.waiting_publishers.fetch_add(1, Relaxed);
-        Self { slot, item: Some(item), deadline: after(max) }
+        Self { slot, item: Some(item), max }
     }
 
     /// Waits for room. False when the time is up first: the event is a dead letter.
     pub(crate) async fn wait(mut self) -> bool {
         let slot = self.slot.clone();
+        let deadline = after(self.max);
         while let Some(item) = self.item.take() {
             let room = slot.room.notified();
             tokio::pin!(room);
@@ -580,7 +582,7 @@ impl WaitingPublisher {
             }
             if slot.is_closed() {
                 self.give_up(DeadReason::Unsubscribed);
-            } else if slot.is_held() || timeout_at(self.deadline, room).await.is_err() {
+            } else if slot.is_held() || timeout_at(deadline, room).await.is_err() {
                 slot.saturated.store(true, Relaxed);
                 self.give_up(slot.full_reason());
             }
