@@ -77,6 +77,11 @@ impl DiskJournal {
         stats
     }
 
+    #[cfg(test)]
+    pub(crate) fn command(&self, command: Command) {
+        self.commands.as_ref().unwrap().try_send(command).unwrap();
+    }
+
     async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, JournalError> {
         let (answer, answered) = oneshot::channel();
         self.requests.send(request(answer)).await.map_err(|_| JournalError::Closed)?;

@@ -27,8 +27,12 @@ use crate::shared::{Shared, appends_mut};
 use crate::trouble::{Kind, Trouble};
 
 mod commit;
+#[cfg(test)]
+mod inject;
 mod keep;
 mod log;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use log::{Log, Mode, checkpoint};
 
@@ -46,9 +50,8 @@ pub(crate) enum Command {
     Write(Queued),
     /// Write out everything, then say so.
     Close(oneshot::Sender<()>),
-    /// Let the database have at most so many pages, as a full disk would.
     #[cfg(test)]
-    PagesMax(u32),
+    Inject(inject::Inject),
 }
 
 /// The writer.
@@ -83,6 +86,8 @@ pub(crate) struct State {
     age_looked_at: Option<Instant>,
     /// Whether there is more to retire at once.
     more: bool,
+    #[cfg(test)]
+    fail_sync: bool,
 }
 
 #[derive(Debug, Default)]
@@ -134,7 +139,7 @@ impl Writer {
                 }
                 Command::Close(reply) => self.state.closing.push(reply),
                 #[cfg(test)]
-                Command::PagesMax(pages) => self.limit_pages(pages),
+                Command::Inject(inject) => self.inject(inject),
             }
             let room = self.state.batch.len() < writes_max && self.state.batch_bytes < self.config.batch_bytes_max;
             command = if room && self.state.closing.is_empty() { self.inbox.try_recv().ok() } else { None };

@@ -169,13 +169,6 @@ impl Writer {
         self.conn = Some(conn);
         Ok(())
     }
-
-    #[cfg(test)]
-    pub(super) fn limit_pages(&self, pages: u32) {
-        if let Some(conn) = &self.conn {
-            conn.pragma_update(None, "max_page_count", pages).unwrap();
-        }
-    }
 }
 
 /// Bytes in use, and bytes of the database's file.
