@@ -88,7 +88,7 @@ pub use publish::{Disposition, PublishError, Receipt, RequestError};
 pub use retry::RetryPolicy;
 pub use settings::{OrderingKey, Settings, SourceFilter, WhenFull};
 pub use settlement::{Settlement, SettlementCounts, Settlements};
-pub use state::{State, StateError, StateLimits};
+pub use state::{State, StateError, StateLimits, StateStats};
 pub use stats::{BusStats, DurableStats, SubscriptionStats};
 pub use stream::EventStream;
 pub use subscribe::{FILTERS_MAX, IntoFilters, Subscribe, SubscribeError};

@@ -10,17 +10,18 @@
 //! is in memory and lives as long as the subscription. Bounded by [`StateLimits`] in keys' and values' bytes and in all;
 //! nobody waits but for that first read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::OnceCell;
 
-use crate::journal::{Journal, JournalError, StateWrite};
-use crate::name::Name;
+mod store;
 
-/// What a key-value pair costs beside its bytes, about.
-const ENTRY_BYTES: usize = 64;
+pub use store::StateStats;
+pub(crate) use store::StateStore;
+
+use crate::journal::{JournalError, StateWrite};
+use store::{Committed, Weight};
 
 /// Bounds on the store of one subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,37 +76,6 @@ pub enum StateError {
 /// A bucket and a key.
 type Place = (Arc<str>, Arc<str>);
 
-/// Where the store of a subscription comes from, and the store once it was read. Shared by all its handlers.
-#[derive(Debug)]
-pub(crate) struct StateStore {
-    /// Where to read it from, and under which name; none for a store in memory.
-    source: Option<(Arc<dyn Journal>, Name)>,
-    committed: OnceCell<Mutex<Committed>>,
-}
-
-/// What has been committed.
-#[derive(Debug, Default)]
-struct Committed {
-    entries: BTreeMap<Place, Entry>,
-    /// Of each bucket, when its set of keys changed last.
-    key_sets: HashMap<Arc<str>, u64>,
-    bytes: usize,
-    /// Number of the last commit.
-    version: u64,
-    /// When places changed last that are gone now. Cleared when it grows, at the price of one repeated delivery.
-    deleted: HashMap<Place, u64>,
-    /// Places that went before this version are no longer in `deleted`.
-    forgotten: u64,
-}
-
-#[derive(Debug)]
-struct Entry {
-    value: Bytes,
-    version: u64,
-}
-
-/// Deletions that are remembered to tell whether somebody has read them.
-const DELETED_MAX: usize = 4096;
 /// Keys and buckets that one delivery is remembered to have read; over it, it is taken to have read everything.
 const READ_MAX: usize = 4096;
 
@@ -127,80 +97,15 @@ struct Staged {
     read_much: bool,
     /// New values; none where the key is deleted.
     changes: BTreeMap<Place, Option<Bytes>>,
+    /// What the changes weigh: a sum that is kept, because to make it for each change would take longer and longer.
+    weight: Weight,
+    /// The version that it was weighed against.
+    weighed: u64,
 }
 
 /// Another handler has committed what this one had read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Conflict;
-
-impl StateStore {
-    /// A store in memory.
-    pub(crate) fn in_memory() -> Self {
-        Self { source: None, committed: OnceCell::new_with(Some(Mutex::default())) }
-    }
-
-    /// A store in the journal.
-    pub(crate) fn durable(journal: Arc<dyn Journal>, name: Name) -> Self {
-        Self { source: Some((journal, name)), committed: OnceCell::new() }
-    }
-
-    async fn open(&self) -> Result<MutexGuard<'_, Committed>, StateError> {
-        let read = || async {
-            let Some((journal, name)) = &self.source else { return Ok::<_, JournalError>(Mutex::default()) };
-            let mut committed = Committed::default();
-            for entry in journal.state(name).await? {
-                committed.set((entry.bucket, entry.key), entry.value);
-            }
-            Ok(Mutex::new(committed))
-        };
-        let committed = self.committed.get_or_try_init(read).await?;
-        Ok(committed.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Committed {
-    fn set(&mut self, place: Place, value: Bytes) {
-        self.bytes += cost(&place, &value);
-        let bucket = place.0.clone();
-        self.deleted.remove(&place);
-        match self.entries.insert(place.clone(), Entry { value, version: self.version }) {
-            Some(old) => self.bytes -= cost(&place, &old.value),
-            None => drop(self.key_sets.insert(bucket, self.version)),
-        }
-    }
-
-    fn delete(&mut self, place: Place) {
-        let Some(old) = self.entries.remove(&place) else { return };
-        self.bytes -= cost(&place, &old.value);
-        self.key_sets.insert(place.0.clone(), self.version);
-        if self.deleted.len() >= DELETED_MAX {
-            self.deleted.clear();
-            self.forgotten = self.version;
-        }
-        self.deleted.insert(place, self.version);
-    }
-
-    /// Whether anything that was read has changed since.
-    fn is_stale(&self, staged: &Staged) -> bool {
-        let Some(since) = staged.since else { return false };
-        if since == self.version {
-            return false;
-        }
-        if staged.read_much {
-            return true;
-        }
-        let changed = |place: &Place| match self.entries.get(place) {
-            Some(entry) => entry.version > since,
-            None => self.forgotten > since || self.deleted.get(place).is_some_and(|version| *version > since),
-        };
-        let set_changed = |bucket: &Arc<str>| self.key_sets.get(bucket).is_some_and(|version| *version > since);
-        staged.read.iter().any(changed) || staged.listed.iter().any(set_changed)
-    }
-}
-
-fn cost(place: &Place, value: &Bytes) -> usize {
-    place.0.len() + place.1.len() + value.len() + ENTRY_BYTES
-}
 
 impl State {
     pub(crate) fn new(store: Arc<StateStore>, limits: StateLimits) -> Self {
@@ -216,9 +121,9 @@ impl State {
     /// The value of a key.
     ///
     /// # Errors
-    /// [`StateError::Journal`] where the store cannot be read.
+    /// [`StateError::Key`] where there can be no such key, [`StateError::Journal`] where the store cannot be read.
     pub async fn get(&self, bucket: &str, key: &str) -> Result<Option<Bytes>, StateError> {
-        let place = (Arc::from(bucket), Arc::from(key));
+        let place = self.place(bucket, key)?;
         let committed = self.store.open().await?;
         let mut staged = self.staged(&committed);
         if let Some(changed) = staged.changes.get(&place) {
@@ -235,24 +140,16 @@ impl State {
     /// [`StateError`] where a bound is hit; nothing is changed then.
     pub async fn set(&self, bucket: &str, key: &str, value: Bytes) -> Result<(), StateError> {
         let bounds = self.limits;
-        for name in [bucket, key] {
-            if name.is_empty() || name.len() > bounds.key_bytes_max {
-                return Err(StateError::Key { bytes: name.len(), max: bounds.key_bytes_max });
-            }
-        }
+        let place = self.place(bucket, key)?;
         if value.len() > bounds.value_bytes_max {
             return Err(StateError::Value { bytes: value.len(), max: bounds.value_bytes_max });
         }
-        let place: Place = (Arc::from(bucket), Arc::from(key));
         let committed = self.store.open().await?;
         let mut staged = self.staged(&committed);
-        let before = staged.changes.insert(place.clone(), Some(value));
+        let before = staged.change(&committed, place.clone(), Some(Some(value)));
         let bytes = staged.bytes_after(&committed);
         if bytes > bounds.total_bytes_max {
-            match before {
-                Some(before) => drop(staged.changes.insert(place, before)),
-                None => drop(staged.changes.remove(&place)),
-            }
+            staged.change(&committed, place, before);
             return Err(StateError::Full { bytes, max: bounds.total_bytes_max });
         }
         Ok(())
@@ -261,17 +158,14 @@ impl State {
     /// Deletes a key, there or not.
     ///
     /// # Errors
-    /// [`StateError::Journal`] where the store cannot be read.
+    /// As [`State::get`].
     pub async fn delete(&self, bucket: &str, key: &str) -> Result<(), StateError> {
-        let place: Place = (Arc::from(bucket), Arc::from(key));
+        let place = self.place(bucket, key)?;
         let committed = self.store.open().await?;
         let mut staged = self.staged(&committed);
         // What is not there needs no deletion, and so the number of changes is bounded by what the store may hold.
-        if committed.entries.contains_key(&place) {
-            staged.changes.insert(place.clone(), None);
-        } else {
-            staged.changes.remove(&place);
-        }
+        let deletion = committed.entries.contains_key(&place).then_some(None);
+        staged.change(&committed, place.clone(), deletion);
         staged.note_read(place);
         Ok(())
     }
@@ -279,9 +173,9 @@ impl State {
     /// Keys of a bucket in their order, behind `after`, at most `keys_max`.
     ///
     /// # Errors
-    /// [`StateError::Journal`] where the store cannot be read.
+    /// As [`State::get`].
     pub async fn keys(&self, bucket: &str, after: Option<&str>, keys_max: usize) -> Result<Vec<Arc<str>>, StateError> {
-        let bucket: Arc<str> = Arc::from(bucket);
+        let bucket = self.name(bucket)?;
         let committed = self.store.open().await?;
         let mut staged = self.staged(&committed);
         staged.note_listed(bucket.clone());
@@ -298,6 +192,27 @@ impl State {
         Ok(keys)
     }
 
+    /// What this delivery has changed so far, in the order of the keys.
+    #[must_use]
+    pub fn changes(&self) -> Vec<StateWrite> {
+        let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = staged.changes.iter();
+        changes.map(|(place, value)| write((place.0.clone(), place.1.clone()), value.clone())).collect()
+    }
+
+    /// A name within its bounds: what is kept of one that is read is bounded too.
+    fn name(&self, name: &str) -> Result<Arc<str>, StateError> {
+        let max = self.limits.key_bytes_max;
+        if name.is_empty() || name.len() > max {
+            return Err(StateError::Key { bytes: name.len(), max });
+        }
+        Ok(Arc::from(name))
+    }
+
+    fn place(&self, bucket: &str, key: &str) -> Result<Place, StateError> {
+        Ok((self.name(bucket)?, self.name(key)?))
+    }
+
     fn staged(&self, committed: &Committed) -> MutexGuard<'_, Staged> {
         let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         staged.since.get_or_insert(committed.version);
@@ -307,8 +222,7 @@ impl State {
     /// Commits the changes to the store in memory and returns them for the journal.
     pub(crate) fn commit(&self) -> Result<Vec<StateWrite>, Conflict> {
         let staged = std::mem::take(&mut *self.staged.lock().unwrap_or_else(PoisonError::into_inner));
-        let Some(committed) = self.store.committed.get() else { return Ok(Vec::new()) };
-        let mut committed = committed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut committed) = self.store.opened() else { return Ok(Vec::new()) };
         if committed.is_stale(&staged) {
             return Err(Conflict);
         }
@@ -317,20 +231,21 @@ impl State {
         }
         committed.version += 1;
         let mut writes = Vec::with_capacity(staged.changes.len());
-        for ((bucket, key), value) in staged.changes {
-            let place = (bucket.clone(), key.clone());
-            match value {
-                Some(value) => {
-                    committed.set(place, value.clone());
-                    writes.push(StateWrite::Set { bucket, key, value });
-                }
-                None => {
-                    committed.delete(place);
-                    writes.push(StateWrite::Delete { bucket, key });
-                }
+        for (place, value) in staged.changes {
+            match value.clone() {
+                Some(value) => committed.set(place.clone(), value),
+                None => committed.delete(place.clone()),
             }
+            writes.push(write(place, value));
         }
         Ok(writes)
+    }
+}
+
+fn write((bucket, key): Place, value: Option<Bytes>) -> StateWrite {
+    match value {
+        Some(value) => StateWrite::Set { bucket, key, value },
+        None => StateWrite::Delete { bucket, key },
     }
 }
 
@@ -351,143 +266,39 @@ impl Staged {
         }
     }
 
+    /// Puts a change in the place of another; none for no change. Returns the other.
+    fn change(&mut self, committed: &Committed, place: Place, change: Option<Option<Bytes>>) -> Option<Option<Bytes>> {
+        self.weigh(committed);
+        let more = committed.weigh(&place, change.as_ref());
+        let before = self.changes.get(&place).cloned();
+        let less = committed.weigh(&place, before.as_ref());
+        match change {
+            Some(change) => drop(self.changes.insert(place, change)),
+            None => drop(self.changes.remove(&place)),
+        }
+        self.weight.added = self.weight.added - less.added + more.added;
+        self.weight.removed = self.weight.removed - less.removed + more.removed;
+        before
+    }
+
+    /// Makes the sum anew where another delivery has committed since.
+    fn weigh(&mut self, committed: &Committed) {
+        if self.weighed == committed.version {
+            return;
+        }
+        let each = self.changes.iter().map(|(place, change)| committed.weigh(place, Some(change)));
+        self.weight = each.fold(Weight::default(), |sum, one| Weight {
+            added: sum.added + one.added,
+            removed: sum.removed + one.removed,
+        });
+        self.weighed = committed.version;
+    }
+
     /// How large the store would be with the changes.
     fn bytes_after(&self, committed: &Committed) -> usize {
-        let mut bytes = committed.bytes;
-        for (place, value) in &self.changes {
-            let old = committed.entries.get(place).map_or(0, |entry| cost(place, &entry.value));
-            bytes = bytes.saturating_sub(old) + value.as_ref().map_or(0, |value| cost(place, value));
-        }
-        bytes
+        (committed.bytes + self.weight.added).saturating_sub(self.weight.removed)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pair() -> (State, State) {
-        let store = Arc::new(StateStore::in_memory());
-        let limits = StateLimits { key_bytes_max: 8, value_bytes_max: 100, total_bytes_max: 400 };
-        (State::new(store.clone(), limits), State::new(store, limits))
-    }
-
-    async fn add_one(state: &State) {
-        let before = state.get("b", "n").await.unwrap().map_or(0, |value| value[0]);
-        state.set("b", "n", Bytes::from(vec![before + 1])).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn changes_are_seen_by_their_delivery_at_once_and_by_others_after_the_commit() {
-        let (one, two) = pair();
-        add_one(&one).await;
-        assert_eq!(one.get("b", "n").await.unwrap().unwrap()[..], [1]);
-        assert_eq!(two.get("b", "n").await.unwrap(), None);
-        assert_eq!(one.commit().unwrap().len(), 1);
-        assert_eq!(two.commit(), Err(Conflict), "it has read what was changed");
-        assert_eq!(two.get("b", "n").await.unwrap().unwrap()[..], [1]);
-        assert_eq!(two.commit(), Ok(Vec::new()));
-    }
-
-    #[tokio::test]
-    async fn two_that_add_one_come_to_two() {
-        let (one, two) = pair();
-        add_one(&one).await;
-        add_one(&two).await;
-        one.commit().unwrap();
-        assert_eq!(two.commit(), Err(Conflict));
-        add_one(&two).await;
-        assert_eq!(
-            two.commit().unwrap(),
-            [StateWrite::Set { bucket: "b".into(), key: "n".into(), value: Bytes::from_static(&[2]) }]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_deletion_and_a_new_key_are_noticed_too() {
-        let (one, two) = pair();
-        add_one(&one).await;
-        one.commit().unwrap();
-        assert_eq!(two.keys("b", None, 10).await.unwrap().len(), 1);
-        one.set("b", "m", Bytes::new()).await.unwrap();
-        one.commit().unwrap();
-        assert_eq!(two.commit(), Err(Conflict), "the set of keys that it has listed is another");
-        two.get("b", "n").await.unwrap();
-        one.delete("b", "n").await.unwrap();
-        one.commit().unwrap();
-        assert_eq!(two.commit(), Err(Conflict));
-        two.get("other", "n").await.unwrap();
-        add_one(&one).await;
-        one.commit().unwrap();
-        assert_eq!(two.commit(), Ok(Vec::new()), "another bucket is another matter");
-    }
-
-    #[tokio::test]
-    async fn keys_are_listed_in_order_and_in_pages_with_the_changes_in_them() {
-        let (one, two) = pair();
-        for key in ["c", "a", "e"] {
-            one.set("b", key, Bytes::new()).await.unwrap();
-        }
-        one.commit().unwrap();
-        two.set("b", "d", Bytes::new()).await.unwrap();
-        two.delete("b", "a").await.unwrap();
-        two.set("a", "x", Bytes::new()).await.unwrap();
-        let page = |after, max| two.keys("b", after, max);
-        assert_eq!(page(None, 2).await.unwrap(), ["c".into(), "d".into()] as [Arc<str>; 2]);
-        assert_eq!(page(Some("d"), 2).await.unwrap(), ["e".into()] as [Arc<str>; 1]);
-    }
-
-    #[tokio::test]
-    async fn every_bound_is_kept_and_says_so() {
-        let (one, _) = pair();
-        assert_eq!(one.set("", "k", Bytes::new()).await, Err(StateError::Key { bytes: 0, max: 8 }));
-        assert_eq!(one.set("b", "123456789", Bytes::new()).await, Err(StateError::Key { bytes: 9, max: 8 }));
-        let value = |bytes: usize| Bytes::from(vec![0; bytes]);
-        assert_eq!(one.set("b", "k", value(101)).await, Err(StateError::Value { bytes: 101, max: 100 }));
-        for key in ["1", "2"] {
-            one.set("b", key, value(100)).await.unwrap();
-        }
-        let full = one.set("b", "3", value(100)).await;
-        assert_eq!(full, Err(StateError::Full { bytes: 3 * 166, max: 400 }));
-        assert_eq!(one.get("b", "3").await.unwrap(), None);
-        one.delete("b", "1").await.unwrap();
-        one.set("b", "3", value(100)).await.unwrap();
-        assert_eq!(one.commit().unwrap().len(), 2, "what was set and deleted in one delivery was never there");
-    }
-
-    #[tokio::test]
-    async fn what_a_delivery_has_read_is_bounded_and_still_noticed() {
-        let (one, two) = pair();
-        for n in 0..=READ_MAX {
-            two.get("b", &n.to_string()).await.unwrap();
-        }
-        one.set("b", "other", Bytes::new()).await.unwrap();
-        one.commit().unwrap();
-        assert_eq!(two.commit(), Err(Conflict));
-        for n in 0..10_000 {
-            two.delete("b", &n.to_string()).await.unwrap();
-        }
-        assert_eq!(two.commit(), Ok(Vec::new()), "what is not there needs no deletion");
-    }
-
-    #[tokio::test]
-    async fn forgotten_deletions_cost_a_repetition_and_no_mistake() {
-        let store = Arc::new(StateStore::in_memory());
-        let [one, two] = [0, 1].map(|_| State::new(store.clone(), StateLimits::default()));
-        one.set("b", "k", Bytes::new()).await.unwrap();
-        one.commit().unwrap();
-        two.get("b", "k").await.unwrap();
-        for n in 0..=DELETED_MAX {
-            let key = n.to_string();
-            one.set("b", &key, Bytes::new()).await.unwrap();
-        }
-        one.commit().unwrap();
-        one.delete("b", "k").await.unwrap();
-        one.commit().unwrap();
-        for n in 0..=DELETED_MAX {
-            one.delete("b", &n.to_string()).await.unwrap();
-        }
-        one.commit().unwrap();
-        assert_eq!(two.commit(), Err(Conflict));
-    }
-}
+mod tests;

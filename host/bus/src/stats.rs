@@ -9,6 +9,7 @@ use crate::dead::DeadStats;
 use crate::handler::{FaultKind, HandlerError};
 use crate::name::Name;
 use crate::slot::{Kind, Slot};
+use crate::state::StateStats;
 
 /// What a bus counted since it was made.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -84,6 +85,9 @@ pub struct SubscriptionStats {
     pub handler_ns_total: u64,
     /// Longest single attempt, nanoseconds.
     pub handler_ns_max: u64,
+    /// What its handlers remember; none where they remember nothing, or have not looked since the start of the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateStats>,
     /// How it stands in the journal, where it is durable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub durable: Option<DurableStats>,
@@ -189,6 +193,7 @@ pub(crate) fn snapshot(slot: &Slot) -> SubscriptionStats {
         in_flight,
         handler_ns_total: counters.handler_ns_total.load(Relaxed),
         handler_ns_max: counters.handler_ns_max.load(Relaxed),
+        state: slot.store.stats().filter(|stats| stats.keys > 0),
         durable: durable(slot),
     }
 }
