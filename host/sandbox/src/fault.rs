@@ -10,6 +10,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::limiter::Limiter;
 use crate::limits::Limits;
+use crate::state::HANDLES_MAX;
 use crate::text::{cut, prefix};
 
 /// Most frames in a backtrace.
@@ -81,9 +82,10 @@ impl Context<'_> {
             return (FaultKind::Contract, "no room for another instance in the pool; raise instances_max".into());
         }
         let message = format!("{:#}", error.root_cause());
-        if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
-            let message = "the guest holds too many resources of the host".into();
-            return (FaultKind::HostCall { limit_bytes: limits.hostcall_bytes }, message);
+        let full = matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full));
+        if full || message.contains(TOO_MANY_HANDLES) {
+            let message = "the guest holds too many resources of the host, or handles".into();
+            return (FaultKind::Handles { limit: HANDLES_MAX.into() }, message);
         }
         if message.contains(HOSTCALL_FUEL) {
             let message = "the guest passed more to the host in one call than it may".into();
@@ -107,8 +109,9 @@ impl Context<'_> {
     }
 }
 
-/// wasmtime has no type for this error; a test holds it to the text.
+/// wasmtime has no types for these errors; tests hold it to the texts.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
+const TOO_MANY_HANDLES: &str = "store handle limit exceeded";
 
 /// One line for each frame: module and function. The names come from the guest: they are read here and not by wasmtime, which
 /// would demangle them whatever it takes, and a few hundred bytes can stand for a terabyte.

@@ -224,11 +224,19 @@ async fn the_numbers_of_core_instances_tables_and_memories_are_bounded() {
 
 #[tokio::test]
 async fn the_hosts_resources_that_a_guest_holds_are_bounded() {
-    let guest = Guest::handling("(loop (drop (call $sleep (i64.const 1))) (br 0)) (unreachable)").wasi(&[SLEEP, BLOCK]);
-    let mut handler = start(&guest, spec()).await;
-    let fault = fault(&mut handler).await;
-    assert!(matches!(fault.kind, FaultKind::HostCall { .. }), "{fault:?}");
-    assert!(handler.template().metrics().fuel_last < 1_000_000);
+    let hosts = Guest::handling("(loop (drop (call $sleep (i64.const 1))) (br 0)) (unreachable)").wasi(&[SLEEP, BLOCK]);
+    let make = super::guest::Wasi {
+        component: "(type $own (resource (rep i32))) (core func $make (canon resource.new $own))",
+        name: "make",
+        ty: "(param i32) (result i32)",
+    };
+    let own = Guest::handling("(loop (drop (call $make (i32.const 1))) (br 0)) (unreachable)").wasi(&[make]);
+    for guest in [hosts, own] {
+        let mut handler = start(&guest, spec()).await;
+        let fault = fault(&mut handler).await;
+        assert_eq!(fault.kind, FaultKind::Handles { limit: 1024 }, "{fault:?}");
+        assert!(handler.template().metrics().fuel_last < 1_000_000);
+    }
 }
 
 #[tokio::test]
