@@ -224,11 +224,19 @@ async fn the_numbers_of_core_instances_tables_and_memories_are_bounded() {
 
 #[tokio::test]
 async fn the_hosts_resources_that_a_guest_holds_are_bounded() {
-    let guest = Guest::handling("(loop (drop (call $sleep (i64.const 1))) (br 0)) (unreachable)").wasi(&[SLEEP, BLOCK]);
-    let mut handler = start(&guest, spec()).await;
-    let fault = fault(&mut handler).await;
-    assert!(matches!(fault.kind, FaultKind::HostCall { .. }), "{fault:?}");
-    assert!(handler.template().metrics().fuel_last < 1_000_000);
+    let hosts = Guest::handling("(loop (drop (call $sleep (i64.const 1))) (br 0)) (unreachable)").wasi(&[SLEEP, BLOCK]);
+    let make = super::guest::Wasi {
+        component: "(type $own (resource (rep i32))) (core func $make (canon resource.new $own))",
+        name: "make",
+        ty: "(param i32) (result i32)",
+    };
+    let own = Guest::handling("(loop (drop (call $make (i32.const 1))) (br 0)) (unreachable)").wasi(&[make]);
+    for guest in [hosts, own] {
+        let mut handler = start(&guest, spec()).await;
+        let fault = fault(&mut handler).await;
+        assert_eq!(fault.kind, FaultKind::Handles { limit: 1024 }, "{fault:?}");
+        assert!(handler.template().metrics().fuel_last < 1_000_000);
+    }
 }
 
 #[tokio::test]
@@ -263,5 +271,24 @@ async fn debug_information_does_not_hold_up_a_thread() {
     let begun = std::time::Instant::now();
     let fault = fault(&mut handler).await;
     assert_eq!(fault.backtrace.len(), 64);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+/// A C++ function whose parameters each have the one before twice: 400 bytes of name for a terabyte of text.
+fn explosive_name() -> String {
+    let digit = |n: u32| char::from_digit(n, 36).unwrap().to_ascii_uppercase();
+    let parameters: String = (0..35).map(|n| format!("S_IS{0}_S{0}_E", digit(n))).collect::<Vec<_>>().concat();
+    format!("_Z1fSt4pairIiiE{parameters}")
+}
+
+#[tokio::test]
+async fn names_that_grow_when_they_are_read_are_cut() {
+    let guest = Guest::handling("(call $named) (unreachable)")
+        .items(format!(r#"(func $named (@name "{}") (unreachable))"#, explosive_name()));
+    let mut handler = start(&guest, spec()).await;
+    let begun = std::time::Instant::now();
+    let fault = fault(&mut handler).await;
+    assert!(fault.backtrace.iter().all(|frame| frame.len() < 1200), "{fault:?}");
+    assert!(fault.backtrace[0].contains("_Z1fSt4pair"), "{fault:?}");
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
