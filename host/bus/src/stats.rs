@@ -129,19 +129,8 @@ pub(crate) struct Counters {
 }
 
 /// All names of [`FaultKind`], as counted.
-const FAULT_KINDS: [&str; 11] = [
-    "trap",
-    "panic",
-    "fuel",
-    "deadline",
-    "memory",
-    "stack",
-    "table",
-    "host-call",
-    "handles",
-    "contract",
-    "cancelled",
-];
+const FAULT_KINDS: [&str; 11] =
+    ["trap", "panic", "fuel", "deadline", "memory", "stack", "table", "host-call", "handles", "contract", "cancelled"];
 
 impl Counters {
     /// Counts an attempt that ended.
