@@ -1,18 +1,14 @@
 //! `cargo xtask demo`: the real daemon on a folder of real plugins, fed with recorded events, with a swap and three bad
 //! plugins in the middle.
 //!
-//! `story` lets it happen, with `daemon`, `feed`, `watch` and `webhook` as the actors. `facts` holds what was measured,
+//! `story` lets it happen, with the daemon, `feed`, `watch` and `webhook` as the actors. `facts` holds what was measured,
 //! `verdict` decides whether it adds up, `summary` shows it; these three are pure.
 
 mod build;
-mod daemon;
 mod facts;
 mod feed;
-mod json;
-mod place;
 #[cfg(test)]
 mod samples;
-mod screen;
 mod story;
 mod summary;
 mod time;
@@ -20,26 +16,21 @@ mod verdict;
 mod watch;
 mod webhook;
 
-use std::io;
 use std::path::PathBuf;
-use std::process::ExitStatus;
-use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::guests::GuestsError;
+use crate::live::{LiveError, Place, daemon};
 use crate::process::ProcessError;
+use crate::screen::Screen;
 use crate::setup::SetupError;
 use crate::workspace::Workspace;
 
 use self::build::Built;
-use self::place::Place;
-use self::screen::Screen;
 
-/// Longest wait for anything that the demo waits for. All of it takes a few seconds; machines are slow at times.
-const LIMIT: Duration = Duration::from_secs(60);
-/// How often something is asked that tells no news by itself.
-const POLL: Duration = Duration::from_millis(50);
+/// The daemon's log, in the folder of the demo.
+const LOG: &str = "daemon.log";
 /// Lines of the daemon's log that are shown when something went wrong.
 const LOG_LINES_SHOWN: usize = 15;
 
@@ -54,28 +45,14 @@ pub(crate) enum DemoError {
     Build(#[source] ProcessError),
     #[error("cargo built no {path}")]
     NoProgram { path: PathBuf },
-    #[error("cannot {doing}")]
-    Io { doing: String, source: io::Error },
+    #[error(transparent)]
+    Live(#[from] LiveError),
     #[error("the sample manifest of {name} no longer has {what}, which the demo adapts")]
     Sample { name: String, what: &'static str },
-    #[error("{what} ended with {status}: {said}")]
-    Ended { what: String, status: ExitStatus, said: String },
-    #[error("`{command}` did not print JSON")]
-    NotJson { command: String, source: serde_json::Error },
-    #[error("the daemon's answer has no {0}")]
-    Missing(&'static str),
     #[error("the daemon went away while the demo waited for {what}")]
     Gone { what: String },
-    #[error("waited for {what}, and it did not come within {limit:?}")]
-    Slow { what: String, limit: Duration },
     #[error("what was measured does not add up, see the problems above: {0} in number")]
     DoesNotAddUp(usize),
-}
-
-impl DemoError {
-    fn io(doing: impl Into<String>, source: io::Error) -> Self {
-        Self::Io { doing: doing.into(), source }
-    }
 }
 
 /// Does it. The last line on standard output is the summary as one JSON object, also where it does not add up.
@@ -87,9 +64,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), DemoError> {
         "You see the real daemon with real plugins: events stream in, a plugin is swapped, three bad ones are dropped in. \
          Numbers are measured: told by the daemon, and held against what others saw.",
     );
-    let place = Place::new()?;
+    let place = Place::new("demo", &[facts::LOG_FOLDER])?;
     let told = story::tell(&built, &place).inspect_err(|_| {
-        eprintln!("the last lines of the daemon's log:\n{}", daemon::last_words(place.path(), LOG_LINES_SHOWN));
+        eprintln!(
+            "the last lines of the daemon's log:\n{}",
+            daemon::last_words_of(&place.beside(LOG), LOG_LINES_SHOWN)
+        );
     });
     let concluded = told.and_then(|facts| conclude(&screen, &facts));
     if concluded.is_err() {

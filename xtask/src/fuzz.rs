@@ -13,14 +13,16 @@ use clap::Args;
 use thiserror::Error;
 
 use crate::process::{self, ProcessError};
-use crate::workspace::Workspace;
+use crate::workspace::{self, Workspace};
 
 /// Longest time that one input may take, in seconds.
 const INPUT_SECONDS: u32 = 10;
 /// Memory that a target may take, in MiB.
 const MEMORY_MIB: u32 = 2048;
-/// What starting, building and ending may take beside the fuzzing itself.
-const MARGIN: Duration = Duration::from_secs(300);
+/// Lines of the log that are shown of a target that fails.
+const LOG_LINES: usize = 40;
+/// What starting and ending may take beside the fuzzing itself.
+const MARGIN: Duration = Duration::from_secs(120);
 
 /// What to fuzz, and for how long.
 #[derive(Args)]
@@ -37,13 +39,18 @@ pub(crate) struct FuzzArguments {
 pub(crate) enum FuzzError {
     #[error("there is no fuzz target `{name}`; there are: {}", known.join(", "))]
     Unknown { name: String, known: Vec<String> },
+    #[error("cannot ask the compiler for this machine's target")]
+    Host(#[source] ProcessError),
     #[error("cannot install cargo-fuzz")]
     Install(#[source] ProcessError),
     #[error("the fuzz target `{name}` does not build")]
     Build { name: String, source: ProcessError },
     #[error("cannot use {}", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("an input breaks its property in: {}", .0.join(", "))]
+    #[error(
+        "an input breaks its property in: {}; in tests/fuzz/seeds/<target>/ the test `seeds` shows it without a fuzzer",
+        .0.join(", ")
+    )]
     Found(Vec<String>),
 }
 
@@ -56,6 +63,8 @@ struct Place<'a> {
     output: PathBuf,
     /// The program `cargo-fuzz`.
     tool: PathBuf,
+    /// The target triple of this machine.
+    host: String,
 }
 
 /// Builds and runs the targets one after the other. One that finds something does not keep the others from running.
@@ -63,19 +72,21 @@ pub(crate) fn run(workspace: &Workspace, arguments: &FuzzArguments) -> Result<()
     let folder = workspace.root.join("tests/fuzz");
     let targets = choose(&arguments.targets, known_targets(&folder)?)?;
     let tool = find_tool(workspace).map_err(FuzzError::Install)?;
-    let place = Place { workspace, folder, output: workspace.target.join("fuzz"), tool };
+    let host = host().map_err(FuzzError::Host)?;
+    let place = Place { workspace, folder, output: workspace.target.join("fuzz"), tool, host };
     // The same versions as the host has. Cargo adds what only the fuzzer needs.
     let lock = place.folder.join("Cargo.lock");
     fs::copy(workspace.root.join("Cargo.lock"), &lock).map_err(|source| FuzzError::File { path: lock, source })?;
 
-    for name in &targets {
-        let mut build = place.cargo_fuzz("build");
-        process::run(build.arg(name)).map_err(|source| FuzzError::Build { name: name.clone(), source })?;
+    let mut programs = Vec::new();
+    for name in targets {
+        let built = place.build(&name);
+        programs.push((built.map_err(|source| FuzzError::Build { name: name.clone(), source })?, name));
     }
     let mut lines = Vec::new();
     let mut found = Vec::new();
-    for name in targets {
-        let (is_good, line) = place.fuzz(&name, arguments.seconds)?;
+    for (program, name) in programs {
+        let (is_good, line) = place.fuzz(&name, &program, arguments.seconds)?;
         println!("{line}");
         lines.push(line);
         if !is_good {
@@ -87,41 +98,43 @@ pub(crate) fn run(workspace: &Workspace, arguments: &FuzzArguments) -> Result<()
 }
 
 impl Place<'_> {
-    fn cargo_fuzz(&self, task: &str) -> Command {
+    /// Builds one target; what was built.
+    fn build(&self, name: &str) -> Result<PathBuf, ProcessError> {
         let mut command = Command::new(&self.tool);
-        command.current_dir(&self.workspace.root).arg(task).arg("--fuzz-dir").arg(&self.folder);
+        command.current_dir(&self.workspace.root).args(["build", name, "--fuzz-dir"]).arg(&self.folder);
         // The profile in tests/fuzz/Cargo.toml says how it is optimised; without a number here cargo-fuzz would overrule it.
-        command.args(["--sanitizer", "none", "--codegen-units", "16", "--target-dir"]).arg(&self.output);
-        command
+        command.args(["--sanitizer", "none", "--codegen-units", "16"]);
+        process::run(command.args(["--target", &self.host, "--target-dir"]).arg(&self.output))?;
+        Ok(self.output.join(&self.host).join("release").join(name))
     }
 
-    /// Runs one target; whether it found nothing, and the line that says so.
-    fn fuzz(&self, name: &str, seconds: u32) -> Result<(bool, String), FuzzError> {
-        let corpus = self.folder.join("corpus").join(name);
+    /// Runs one target; whether it found nothing, and the line that says so. Not by way of `cargo-fuzz run`, which would go
+    /// on when it is stopped for taking too long.
+    fn fuzz(&self, name: &str, program: &Path, seconds: u32) -> Result<(bool, String), FuzzError> {
+        let (corpus, artifacts) = (self.folder.join("corpus").join(name), self.folder.join("artifacts").join(name));
         let log = self.output.join("logs").join(name).with_extension("log");
-        make_folder(&corpus)?;
-        make_folder(log.parent().unwrap_or(&self.output))?;
+        for folder in [&corpus, &artifacts, log.parent().unwrap_or(&self.output)] {
+            fs::create_dir_all(folder).map_err(|source| FuzzError::File { path: folder.to_owned(), source })?;
+        }
         let file = fs::File::create(&log).map_err(|source| FuzzError::File { path: log.clone(), source })?;
         let began = SystemTime::now();
 
-        let mut command = self.cargo_fuzz("run");
-        command.arg(name).arg(&corpus).arg(self.folder.join("seeds").join(name)).arg("--");
+        let mut command = Command::new(program);
+        command.arg(&corpus).arg(self.folder.join("seeds").join(name));
+        command.arg(format!("-artifact_prefix={}/", artifacts.display()));
         command.arg(format!("-max_total_time={seconds}"));
         command.args([format!("-timeout={INPUT_SECONDS}"), format!("-rss_limit_mb={MEMORY_MIB}")]);
         let ended = process::run_within(command.stderr(file), MARGIN + Duration::from_secs(seconds.into()));
 
         let text = fs::read(&log).map_err(|source| FuzzError::File { path: log.clone(), source })?;
         let text = String::from_utf8_lossy(&text);
-        Ok(match ended {
-            Ok(()) => (true, format!("fuzz {name}: nothing found, {}", last_line(&text, "Done "))),
-            Err(error) => {
-                print!("{text}");
-                let input = newest_since(&self.folder.join("artifacts").join(name), began);
-                let input =
-                    input.map_or_else(|| "no input was kept".into(), |path| format!("input: {}", path.display()));
-                (false, format!("fuzz {name}: FAILED ({error}); {input}; log: {}", log.display()))
-            }
-        })
+        if let Err(error) = ended {
+            print!("{}", last_lines(&text, LOG_LINES));
+            let input = newest_since(&artifacts, began);
+            let input = input.map_or_else(|| format!("no input was kept ({error})"), |path| path.display().to_string());
+            return Ok((false, format!("fuzz {name}: FAILED, input: {input}, log: {}", log.display())));
+        }
+        Ok((true, format!("fuzz {name}: nothing found, {}", last_line(&text, "Done "))))
     }
 }
 
@@ -159,8 +172,15 @@ fn find_tool(workspace: &Workspace) -> Result<PathBuf, ProcessError> {
     Ok(own)
 }
 
-fn make_folder(path: &Path) -> Result<(), FuzzError> {
-    fs::create_dir_all(path).map_err(|source| FuzzError::File { path: path.to_owned(), source })
+/// The target triple of this machine, as the compiler calls it.
+fn host() -> Result<String, ProcessError> {
+    Ok(process::read(workspace::rustc().args(["--print", "host-tuple"]))?.trim().to_owned())
+}
+
+/// The end of a text.
+fn last_lines(text: &str, lines: usize) -> String {
+    let all = text.lines().count();
+    text.lines().skip(all.saturating_sub(lines)).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The last line that begins like this.

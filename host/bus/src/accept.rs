@@ -16,6 +16,7 @@ use crate::gate::Passage;
 use crate::inline::{self, Called};
 use crate::journal::{Append, Permit, Ticket, Write};
 use crate::name::Name;
+use crate::place::Places;
 use crate::placed::{Accepted, Placed, Prepared};
 use crate::publish::{Disposition, PublishError, Receipt};
 use crate::settlement::Waiter;
@@ -89,6 +90,10 @@ impl Inner {
         waiter: Option<&Arc<Waiter>>,
         permit: Option<Permit>,
     ) -> Result<Accepted, PublishError> {
+        let Some(_entering) = self.enter(publisher) else {
+            self.counters.refused.fetch_add(1, Relaxed);
+            return Err(PublishError::Closed(Box::new(draft)));
+        };
         match (&self.durable, publisher) {
             (None, _) | (_, Publisher::Host) => self.accept_now(draft, publisher, waiter).map(Accepted::Placed),
             (Some(durable), _) => match self.prepare(draft, publisher, waiter)? {
@@ -112,17 +117,18 @@ impl Inner {
             Err(placed) => return Ok(placed),
         };
         let routed = self.route(&draft.topic, Some(publisher));
-        let draft = self.check_room(draft, &routed.slots, publisher)?;
+        let (draft, places) = self.keep_places(draft, &routed.slots, publisher)?;
         // The host's own events are not the journal's: they have no number of its.
         let seq = if self.durable.is_none() { self.seq.fetch_add(1, Relaxed) + 1 } else { 0 };
         let event = Arc::new(self.stamp(draft, seq));
         self.counters.accepted.fetch_add(1, Relaxed);
+        routed.count();
         if event.hops > publisher.hops_max() {
             return Ok(self.too_many_hops(event));
         }
         let mut placed = Placed::new(Receipt::new(event.id.clone(), event.seq));
         if !self.call_inline(Inline::All, &event, &routed.slots, waiter, &mut placed.receipt) {
-            self.place(&event, &routed.slots, waiter, publisher.may_wait(), &mut placed);
+            self.place(&event, &routed.slots, waiter, publisher.may_wait(), places, &mut placed);
         }
         Ok(placed)
     }
@@ -140,7 +146,8 @@ impl Inner {
             Err(placed) => return Ok(Prepared::Done(placed)),
         };
         let routed = self.route(&draft.topic, Some(publisher));
-        let draft = self.check_room(draft, &routed.slots, publisher)?;
+        // The places are not kept for as long as the journal takes; what finds none then is a dead letter.
+        let (draft, _) = self.keep_places(draft, &routed.slots, publisher)?;
         let event = self.stamp(draft, 0);
         if event.hops > publisher.hops_max() {
             return Ok(Prepared::Done(self.too_many_hops(Arc::new(event))));
@@ -165,15 +172,24 @@ impl Inner {
         Ok(admitted?.map_err(Placed::new))
     }
 
-    /// Refuses a draft from outside that a subscription has no room for and does not let wait.
-    fn check_room(&self, draft: Draft, slots: &[Arc<Slot>], publisher: Publisher) -> Result<Draft, PublishError> {
-        if publisher.is_outside()
-            && let Some(slot) = slots.iter().find(|slot| self.is_refused(slot, &draft, publisher))
-        {
-            self.counters.refused.fetch_add(1, Relaxed);
-            return Err(PublishError::Full { by: slot.name.clone(), draft: Box::new(draft) });
+    /// Refuses a draft from outside that a subscription has no room for and does not let wait; or keeps its places.
+    fn keep_places<'s>(
+        &self,
+        draft: Draft,
+        slots: &'s [Arc<Slot>],
+        publisher: Publisher,
+    ) -> Result<(Draft, Places<'s>), PublishError> {
+        if !publisher.is_outside() {
+            return Ok((draft, Places::default()));
         }
-        Ok(draft)
+        let source = draft.source.as_deref().unwrap_or(&self.config.default_source);
+        match Places::keep(slots, source, draft.size_bytes(source), publisher.may_wait()) {
+            Ok(places) => Ok((draft, places)),
+            Err(full) => {
+                self.counters.refused.fetch_add(1, Relaxed);
+                Err(PublishError::Full { by: full.name.clone(), draft: Box::new(draft) })
+            }
+        }
     }
 
     fn check(&self, draft: Draft, publisher: Publisher) -> Result<Draft, PublishError> {
@@ -230,14 +246,11 @@ impl Inner {
         Ok(Ok(draft))
     }
 
-    /// Who matches a topic; remembers the topic, and counts it for a publisher.
+    /// Who matches a topic; remembers the topic.
     pub(crate) fn route(&self, topic: &Topic, publisher: Option<Publisher>) -> Arc<Routed> {
         let table = self.table.load();
         let entry = self.topics.get_or_add(topic);
         if let Some((entry, is_new)) = &entry {
-            if publisher.is_some() {
-                entry.count();
-            }
             if *is_new && publisher != Some(Publisher::Host) {
                 self.tell_topic(topic);
             }
@@ -247,19 +260,13 @@ impl Inner {
                 return routed;
             }
         }
-        let routed = Arc::new(Routed { version: table.version, slots: table.routes.matching(topic) });
+        let published = entry.as_ref().map(|(entry, _)| entry.published.clone());
+        let slots = table.routes.matching(topic);
+        let routed = Arc::new(Routed { version: table.version, slots, published });
         if let Some((entry, _)) = entry {
             entry.routed.store(Some(routed.clone()));
         }
         routed
-    }
-
-    /// Whether a subscription that the draft is for has no room and lets nobody wait.
-    fn is_refused(&self, slot: &Slot, draft: &Draft, publisher: Publisher) -> bool {
-        let source = draft.source.as_deref().unwrap_or(&self.config.default_source);
-        !matches!(slot.kind, Kind::Inline { .. })
-            && slot.wants(source)
-            && slot.would_refuse(draft.size_bytes(source), publisher.may_wait())
     }
 
     pub(crate) fn stamp(&self, draft: Draft, seq: u64) -> Event {
@@ -320,6 +327,7 @@ impl Inner {
         slots: &[Arc<Slot>],
         waiter: Option<&Arc<Waiter>>,
         may_wait: bool,
+        mut places: Places<'_>,
         placed: &mut Placed,
     ) {
         let receipt = &mut placed.receipt;
@@ -331,7 +339,7 @@ impl Inner {
         let mut queued = false;
         for slot in wanting {
             receipt.matched += 1;
-            match slot.offer(event, waiter, may_wait) {
+            match slot.offer(event, waiter, may_wait, places.take(slot)) {
                 Offer::Queued => queued = true,
                 Offer::WaitForRoom(waiting) => {
                     queued = true;

@@ -40,6 +40,8 @@ pub(crate) struct Config {
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) phase: AtomicU8,
+    /// Publishers from outside whose event is taken, and not yet in every queue or in the journal's hands.
+    pub(crate) entering: AtomicUsize,
     pub(crate) seq: AtomicU64,
     pub(crate) registry: Mutex<Registry>,
     pub(crate) table: ArcSwap<Table>,
@@ -103,6 +105,7 @@ impl Inner {
     pub(crate) fn new(config: Config, durable: Option<Durable>) -> Self {
         Self {
             phase: AtomicU8::new(phase::OPEN),
+            entering: AtomicUsize::new(0),
             seq: AtomicU64::new(0),
             registry: Mutex::default(),
             table: ArcSwap::from_pointee(Table { version: 0, routes: Routes::new([]) }),
@@ -195,6 +198,7 @@ impl Inner {
         if let Some(removed) = removed {
             let slot = removed.slot;
             slot.close_and_leave();
+            self.topics.forget(&slot);
             self.lock_registry().leaving.retain(|slot| slot.read_queue(|queue| queue.in_flight() > 0));
             self.publish_host("plugbus.subscription.removed", || subscription_json(&slot));
         }

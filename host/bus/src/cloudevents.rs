@@ -3,7 +3,7 @@
 //!
 //! Source: CloudEvents specification 1.0.2, "JSON Event Format".
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -61,7 +61,7 @@ pub enum CloudEventError {
     #[error("attribute `{0}` is missing")]
     Missing(&'static str),
     /// An attribute has the wrong kind of value.
-    #[error("attribute `{name}` {problem}")]
+    #[error("attribute `{}` {problem}", name.escape_debug())]
     Attribute {
         /// Its name.
         name: String,
@@ -147,10 +147,35 @@ fn extension(name: &str, value: &Value) -> Result<String, CloudEventError> {
 }
 
 fn parse_time(text: &str) -> Result<u64, CloudEventError> {
-    let time: SystemTime = humantime::parse_rfc3339_weak(text)
-        .map_err(|error| wrong("time", format!("is no RFC 3339 time in UTC (2026-01-31T12:00:00Z): {error}")))?;
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_nanos()).map_err(|_| wrong("time", "is after the year 2554"))
+    let (local, east) = split_offset(text);
+    let time = humantime::parse_rfc3339_weak(&local)
+        .map_err(|error| wrong("time", format!("is no RFC 3339 time (2026-01-31T12:00:00Z): {error}")))?;
+    let offset = Duration::from_secs(east.unsigned_abs() * 60);
+    let time = if east < 0 { time.checked_add(offset) } else { time.checked_sub(offset) };
+    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let nanos = since.and_then(|since| u64::try_from(since.as_nanos()).ok());
+    nanos.ok_or_else(|| wrong("time", "is before the year 1970 or after 2554"))
+}
+
+/// The time as if in UTC, and the minutes that its offset lies east of it: `…+02:00` becomes `…Z` and 120. What is no offset
+/// is left where it is.
+fn split_offset(text: &str) -> (String, i64) {
+    let upper = text.to_ascii_uppercase();
+    let offset = upper.len().checked_sub(6).filter(|at| *at > 0).and_then(|at| upper.split_at_checked(at));
+    let Some((local, [sign @ (b'+' | b'-'), h0, h1, b':', m0, m1])) =
+        offset.map(|(local, offset)| (local, offset.as_bytes()))
+    else {
+        return (upper, 0);
+    };
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+    let minutes = (|| {
+        let (hours, minutes) = (digit(h0)? * 10 + digit(h1)?, digit(m0)? * 10 + digit(m1)?);
+        (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+    })();
+    match minutes {
+        Some(minutes) => (format!("{local}Z"), if *sign == b'-' { -minutes } else { minutes }),
+        None => (upper, 0),
+    }
 }
 
 fn text<'a>(json: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, CloudEventError> {
@@ -222,6 +247,33 @@ mod tests {
     }
 
     #[test]
+    fn times_may_have_an_offset_from_utc() {
+        let time = |text: &str| draft_from_json(&json!({"type": "a", "time": text})).map(|draft| draft.time_ns);
+        let noon = Some(1_769_860_800_000_000_000);
+        for text in [
+            "2026-01-31T12:00:00Z",
+            "2026-01-31t12:00:00z",
+            "2026-01-31T12:00:00+00:00",
+            "2026-01-31T12:00:00-00:00",
+            "2026-01-31T14:00:00+02:00",
+            "2026-01-31T06:30:00.000-05:30",
+            "2026-02-01T11:59:00+23:59",
+        ] {
+            assert_eq!(time(text), Ok(noon), "{text}");
+        }
+        assert_eq!(time("2026-01-31T14:00:00.000000001+02:00"), Ok(noon.map(|ns| ns + 1)));
+        for text in [
+            "2026-01-31T12:00:00+24:00",
+            "2026-01-31T12:00:00+02:60",
+            "2026-01-31T12:00:00+0200",
+            "+02:00",
+            "1970-01-01T00:00:00+01:00",
+        ] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (json, message) in [
             (json!([]), "a CloudEvent is a JSON object, this is an array"),
@@ -239,6 +291,10 @@ mod tests {
             (
                 json!({"type": "a", "data_base64": "!"}),
                 "attribute `data_base64` is no base64: Invalid symbol 33, offset 0.",
+            ),
+            (
+                json!({"type": "a", "\u{1b}[2J": {}}),
+                "attribute `\\u{1b}[2J` is an object; an extension is a text, number or boolean",
             ),
             (json!({"type": "a", "x": {}}), "attribute `x` is an object; an extension is a text, number or boolean"),
             (

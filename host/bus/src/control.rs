@@ -188,6 +188,9 @@ impl Control {
         let old = {
             // Under the registry's lock, so that routes and filters change together.
             let registry = bus.lock_registry();
+            if !registry.slots.contains_key(&self.slot.number) {
+                return Err(SubscribeError::Closed);
+            }
             let generation = self.slot.new_generation(new.filters, Some(settings));
             bus.rebuild(&registry);
             self.slot.set_workers(Workers::spawn(&runtime, &self.slot, new.handlers, generation))

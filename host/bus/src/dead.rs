@@ -28,6 +28,9 @@ impl Default for DeadLetterLimits {
     }
 }
 
+/// Most attempts of one delivery that are kept on record.
+pub const ATTEMPTS_KEPT: usize = 32;
+
 /// One delivery that was given up.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
@@ -39,7 +42,7 @@ pub struct DeadLetter {
     pub subscription: Option<Name>,
     /// Why.
     pub reason: DeadReason,
-    /// Every attempt, first to last.
+    /// The attempts, first to last; of more than [`ATTEMPTS_KEPT`] the first and the latest.
     pub attempts: Vec<AttemptRecord>,
     /// When it was given up, nanoseconds since the Unix epoch.
     pub time_ns: u64,
@@ -205,6 +208,20 @@ impl AttemptRecord {
     pub fn recorded_kind(name: &str) -> &'static str {
         KINDS.into_iter().find(|known| *known == name).unwrap_or("other")
     }
+
+    /// Adds a record to those of the attempts before: where there are too many, the second makes room.
+    pub(crate) fn add_to(self, history: &mut Vec<Self>) {
+        if history.len() >= ATTEMPTS_KEPT {
+            history.remove(1);
+        }
+        history.push(self);
+    }
+
+    /// Bytes of its texts.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let backtrace: usize = self.backtrace.iter().map(String::len).sum();
+        self.reason.len() + self.stderr.as_ref().map_or(0, String::len) + backtrace
+    }
 }
 
 /// Which dead letters are meant; empty means all.
@@ -354,15 +371,7 @@ impl DeadLetters {
 }
 
 fn letter_bytes(letter: &DeadLetter) -> usize {
-    let attempts: usize = letter
-        .attempts
-        .iter()
-        .map(|a| {
-            a.reason.len()
-                + a.stderr.as_ref().map_or(0, String::len)
-                + a.backtrace.iter().map(String::len).sum::<usize>()
-        })
-        .sum();
+    let attempts: usize = letter.attempts.iter().map(AttemptRecord::size_bytes).sum();
     size_of::<DeadLetter>() + letter.event.size_bytes() + attempts
 }
 

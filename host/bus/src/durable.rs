@@ -21,6 +21,7 @@ use crate::dead::DeadReason;
 use crate::event::Draft;
 use crate::journal::{AppendOutcome, Appended, Cursor, Journal, JournalError, Permit, Queued, Sink, Ticket, Write};
 use crate::name::Name;
+use crate::place::Places;
 use crate::placed::Placed;
 use crate::publish::{Disposition, PublishError, Receipt};
 use crate::slot::Slot;
@@ -222,8 +223,16 @@ impl Inner {
                 let before = ticket.receipt.take().unwrap_or_else(|| Receipt::new(event.id.clone(), 0));
                 let mut placed = Placed::new(Receipt { seq: event.seq, ..before });
                 let routed = self.route(&event.topic, None);
+                routed.count();
                 self.call_inline(Inline::Observers, &event, &routed.slots, ticket.waiter.as_ref(), &mut placed.receipt);
-                self.place(&event, &routed.slots, ticket.waiter.as_ref(), ticket.may_wait, &mut placed);
+                self.place(
+                    &event,
+                    &routed.slots,
+                    ticket.waiter.as_ref(),
+                    ticket.may_wait,
+                    Places::default(),
+                    &mut placed,
+                );
                 durable.dispatched.store(event.seq, SeqCst);
                 Ok(placed)
             }

@@ -5,18 +5,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::accept::Publisher;
 use crate::bus::{Config, Inner};
-use crate::dead::DeadLetterLimits;
+use crate::clock::after;
+use crate::dead::{DeadLetterLimits, DeadReason};
 use crate::durable::Durable;
 use crate::event::{Draft, Event, EventLimits, Payload};
 use crate::gate::{Gate, GateGuard, GateKind, HoldGuard, HoldMode, MuteGuard};
 use crate::handler::Reply;
 use crate::journal::{Journal, Sink};
 use crate::name::Name;
-use crate::publish::{PublishError, Receipt, RequestError};
+use crate::placed::Accepted;
+use crate::publish::{Disposition, PublishError, Receipt, RequestError};
 use crate::settlement::{Settlement, Settlements, Waiter};
 use crate::stats::{BusStats, SubscriptionStats, snapshot};
 use crate::subscribe::{IntoFilters, Subscribe};
@@ -28,6 +30,23 @@ use crate::topics::TopicInfo;
 #[derive(Debug, Clone)]
 pub struct Bus {
     pub(crate) inner: Arc<Inner>,
+}
+
+/// An event that is being published. Dropped, it goes on being so, as when the future of [`Bus::publish`] is dropped.
+#[derive(Debug)]
+#[must_use = "`finish` says whether the event was accepted"]
+pub struct Publishing {
+    accepted: Accepted,
+}
+
+impl Publishing {
+    /// Waits until the event is accepted, and for room where subscriptions' policies say so.
+    ///
+    /// # Errors
+    /// As [`Bus::publish`].
+    pub async fn finish(self) -> Result<Receipt, PublishError> {
+        self.accepted.finish().await
+    }
 }
 
 /// What to make a bus with. Every default is fit for use.
@@ -139,8 +158,21 @@ impl Bus {
     /// # Errors
     /// [`PublishError`] hands the draft back; no subscription has seen it then.
     pub async fn publish(&self, draft: impl Into<Draft>) -> Result<Receipt, PublishError> {
+        self.begin_publish(draft).await?.finish().await
+    }
+
+    /// Begins to publish an event: it has its place in the order of all events when this returns. Whoever publishes many
+    /// begins each as soon as the one before has begun, so that they share the journal's commits, and [finishes] them in the
+    /// same order.
+    ///
+    /// [finishes]: Publishing::finish
+    ///
+    /// # Errors
+    /// As [`Bus::publish`], as far as it is known at once.
+    pub async fn begin_publish(&self, draft: impl Into<Draft>) -> Result<Publishing, PublishError> {
         let permit = self.inner.write_permit().await;
-        self.inner.accept(draft.into(), Publisher::Waiting, None, permit)?.finish().await
+        let accepted = self.inner.accept(draft.into(), Publisher::Waiting, None, permit)?;
+        Ok(Publishing { accepted })
     }
 
     /// Publishes without ever waiting: from any thread, with or without a runtime.
@@ -171,18 +203,27 @@ impl Bus {
     ) -> Result<Settlements, PublishError> {
         let waiter = Arc::new(Waiter::default());
         let permit = self.inner.write_permit().await;
-        let placed = self.inner.accept(draft.into(), Publisher::Waiting, Some(&waiter), permit)?.placed().await?;
-        let mut receipt = placed.receipt.clone();
+        let accepted = self.inner.accept(draft.into(), Publisher::Waiting, Some(&waiter), permit)?;
+        let mut receipt = accepted.receipt_so_far();
         let settled = async {
+            let placed = accepted.placed().await?;
+            receipt.clone_from(&placed.receipt);
             receipt = placed.finish().await;
             waiter.until(|results| all_settled(results).then_some(())).await;
+            Ok::<_, PublishError>(())
         };
-        // Out of time is no error: the results say who is pending.
-        let _ = timeout(limit, settled).await;
-        Ok(Settlements { receipt, results: waiter.results() })
+        // Out of time is no error: the receipt says whether the journal has the event yet, the results who is pending.
+        if let Ok(settled) = timeout(limit, settled).await {
+            settled?;
+        }
+        let results = waiter.results();
+        // Where the time was up while there was no room, these are its dead letters.
+        let gone = Settlement::Dead(DeadReason::PublisherGone);
+        receipt.dead += results.iter().filter(|(_, settlement)| *settlement == gone).count();
+        Ok(Settlements { receipt, results })
     }
 
-    /// Publishes and waits for the first reply.
+    /// Publishes and waits for the first reply. Nobody waits on for room then: a queue that still has none gets a dead letter.
     ///
     /// # Errors
     /// [`RequestError`] says whether it was not published, nobody subscribes, nobody replied, or the time was up.
@@ -190,8 +231,15 @@ impl Bus {
         let draft = draft.into();
         let topic = draft.topic.to_string();
         let waiter = Arc::new(Waiter::default());
+        let deadline = after(limit);
         let permit = self.inner.write_permit().await;
-        let placed = self.inner.accept(draft, Publisher::Waiting, Some(&waiter), permit)?.placed().await?;
+        let accepted = self.inner.accept(draft, Publisher::Waiting, Some(&waiter), permit)?;
+        let timed_out = || RequestError::TimedOut { timeout_ms: limit.as_millis() };
+        let placed = timeout_at(deadline, accepted.placed()).await.map_err(|_| timed_out())??;
+        let disposition = placed.receipt.disposition;
+        if disposition != Disposition::Delivered {
+            return Err(RequestError::Withheld { topic, disposition });
+        }
         if placed.receipt.matched == 0 {
             return Err(RequestError::NoSubscriber { topic });
         }
@@ -209,10 +257,10 @@ impl Bus {
                 _receipt = &mut finish => reply.await,
             }
         };
-        match timeout(limit, replied).await {
+        match timeout_at(deadline, replied).await {
             Ok(Ok(payload)) => Ok(payload),
             Ok(Err(settled)) => Err(RequestError::NoReply { topic, settled }),
-            Err(_) => Err(RequestError::TimedOut { timeout_ms: limit.as_millis() }),
+            Err(_) => Err(timed_out()),
         }
     }
 

@@ -143,7 +143,7 @@ fn run(slot: &Slot, handler: &InlineHandler, mut item: Item, bus: &Inner) -> Cal
     };
     let record = AttemptRecord::new(1, &error, now_ns());
     bus.report_failed(&slot.name, &item.event, &record, &error, &Next::Dead(verdict));
-    item.history.push(record);
+    record.add_to(&mut item.history);
     slot.bury(item, reason);
     Called::Dead
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use crate::accept::Publisher;
 use crate::bus::{Inner, phase};
 use crate::clock::after;
 use crate::control::Workers;
@@ -55,7 +56,8 @@ impl Bus {
         let inner = &self.inner;
         let deadline = after(grace);
         inner.phase.fetch_max(phase::DRAINING, SeqCst);
-        inner.wait_until(deadline, || inner.is_idle()).await;
+        // In this order: once nobody is entering any more, nothing new comes from outside.
+        inner.wait_until(deadline, || inner.entering.load(SeqCst) == 0 && inner.is_idle()).await;
         let mut report = ShutdownReport::default();
         let slots = inner.slots();
         // Workers that go on from the journal for ever finish what they hold, within the grace.
@@ -92,6 +94,22 @@ impl Bus {
 }
 
 impl Inner {
+    /// Lets a publisher in, or not, as far into its life as the bus is. Who is let in is waited for by a shutdown until the
+    /// event is in every queue.
+    pub(crate) fn enter(&self, publisher: Publisher) -> Option<Entering<'_>> {
+        let takes = |phase| phase == phase::OPEN || (phase == phase::DRAINING && !publisher.is_outside());
+        // Looked at first, so that those who try again and again do not hold up the end.
+        if !takes(self.phase.load(SeqCst)) {
+            return None;
+        }
+        if !publisher.is_outside() {
+            return Some(Entering(None));
+        }
+        self.entering.fetch_add(1, SeqCst);
+        let entering = Entering(Some(self));
+        takes(self.phase.load(SeqCst)).then_some(entering)
+    }
+
     /// Waits for a condition that settlements bring about. True when it came in time.
     pub(crate) async fn wait_until(&self, deadline: Instant, condition: impl Fn() -> bool) -> bool {
         let _watching = Watching::new(self);
@@ -130,6 +148,18 @@ impl Inner {
         let floors = self.slots().into_iter().filter_map(|slot| slot.floor_at(head)).collect::<Vec<_>>();
         let behind = floors.into_iter().map(|(name, floor)| (name, head.saturating_sub(floor)));
         behind.filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+/// A publisher between the bus's word that it takes the event and the last queue.
+pub(crate) struct Entering<'a>(Option<&'a Inner>);
+
+impl Drop for Entering<'_> {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0 {
+            inner.entering.fetch_sub(1, SeqCst);
+            inner.progressed();
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Between the moment that an event is taken and the moment that its publisher has its receipt.
 
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
 use crate::journal::{Append, Stub};
 use crate::publish::{Disposition, PublishError, Receipt};
 use crate::slot::WaitingPublisher;
@@ -43,12 +46,17 @@ impl Accepted {
         Ok(self.placed().await?.finish().await)
     }
 
-    /// What can be said without waiting. Queues that had no room get a dead letter.
-    pub(crate) fn receipt(self) -> Receipt {
+    /// What can be said now.
+    pub(crate) fn receipt_so_far(&self) -> Receipt {
         match self {
-            Self::Placed(placed) => placed.receipt,
+            Self::Placed(placed) => placed.receipt.clone(),
             Self::Journaling(stub) => Receipt { disposition: Disposition::Journaling, ..Receipt::new(stub.id(), 0) },
         }
+    }
+
+    /// What can be said without waiting. Queues that had no room get a dead letter.
+    pub(crate) fn receipt(self) -> Receipt {
+        self.receipt_so_far()
     }
 }
 
@@ -57,13 +65,20 @@ impl Placed {
         Self { receipt, waits: Vec::new() }
     }
 
-    /// Waits where there was no room.
+    /// Waits where there was no room, everywhere at once: a slow subscription does not hold up the others.
     pub(crate) async fn finish(mut self) -> Receipt {
-        for waiting in self.waits {
-            if !waiting.wait().await {
-                self.receipt.dead += 1;
-            }
-        }
+        let mut waits: Vec<_> = self.waits.into_iter().map(|waiting| Box::pin(waiting.wait())).collect();
+        poll_fn(|context| {
+            waits.retain_mut(|wait| match wait.as_mut().poll(context) {
+                Poll::Ready(placed) => {
+                    self.receipt.dead += usize::from(!placed);
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if waits.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
         self.receipt
     }
 }

@@ -47,6 +47,19 @@ pub enum Disposition {
     Journaling,
 }
 
+impl Disposition {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Muted => "muted",
+            Self::Held => "held back",
+            Self::TooManyHops => "over the bound on hops",
+            Self::Duplicate => "accepted before",
+            Self::Journaling => "not in the journal yet",
+        }
+    }
+}
+
 /// The bus has not accepted an event. The draft comes back with [`PublishError::into_draft`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -118,6 +131,14 @@ pub enum RequestError {
     NoSubscriber {
         /// The topic.
         topic: String,
+    },
+    /// Nobody got it now: a mute swallowed it, a hold keeps it (and publishes it later), or it had too many hops.
+    #[error("no reply: `{topic}` was not delivered, it was {}", disposition.words())]
+    Withheld {
+        /// The topic.
+        topic: String,
+        /// What became of the event.
+        disposition: Disposition,
     },
     /// Every subscription settled, none with a reply.
     #[error("no subscriber of `{topic}` replied ({settled} settled)")]

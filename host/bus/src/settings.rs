@@ -75,7 +75,8 @@ pub enum WhenFull {
     DropOldest,
     /// The new event is dropped.
     DropNewest,
-    /// The publisher gets its event back, and no other subscription sees it.
+    /// The publisher gets its event back, and no other subscription sees it. What comes while the subscription is paused or
+    /// suspended, from a handler or the host, or at the same moment as others for the last room, becomes a dead letter.
     Refuse,
     /// The event stays in the journal and is read from there when there is room: nobody waits and nothing is dropped. What
     /// every durable subscription does, and only those can.

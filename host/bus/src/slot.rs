@@ -5,7 +5,7 @@
 //! `queue_bytes_max`. The lock is held for a few instructions and never across an await or a call of foreign code.
 
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::Release, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::bus::Inner;
+use crate::bus::{Inner, phase};
 use crate::clock::after;
 use crate::control::Workers;
 use crate::dead::DeadReason;
@@ -21,6 +21,7 @@ use crate::durable::progress::Progress;
 use crate::event::Event;
 use crate::inline::InlineHandler;
 use crate::name::Name;
+use crate::place::{Kept, Place};
 use crate::queue::{Item, Lane, Queue, Take};
 use crate::settings::{Settings, WhenFull};
 use crate::settlement::{Settlement, Waiter, settle};
@@ -97,7 +98,7 @@ pub(crate) enum Offer {
     Queued,
     /// There is no room, and the policy lets a publisher wait.
     WaitForRoom(WaitingPublisher),
-    /// There is no room, and waiting is not to be: it is a dead letter already.
+    /// There is no room, and waiting is not to be, or the bus has closed: it is a dead letter already.
     Dead,
     /// The policy dropped the new event.
     Dropped,
@@ -152,9 +153,9 @@ impl Slot {
             && settings.events_max.is_none_or(|max| self.taken_in.load(Relaxed) < max.get())
     }
 
-    /// Whether a publisher would get its event back: the queue is full and the policy (or the caller) does not wait. What
-    /// room there is belongs to those who wait already.
-    pub(crate) fn would_refuse(&self, bytes: usize, may_wait: bool) -> bool {
+    /// Keeps a place for an event of that size where its publisher would get it back from a full queue: the policy (or the
+    /// caller) does not wait. What room there is belongs to those who wait already.
+    pub(crate) fn keep_place(&self, bytes: usize, may_wait: bool) -> Kept<'_> {
         let (refuses, spoken_for) = match self.settings.load().when_full {
             WhenFull::Refuse => (true, false),
             WhenFull::Wait { .. } => {
@@ -162,11 +163,27 @@ impl Slot {
             }
             WhenFull::DropOldest | WhenFull::DropNewest | WhenFull::Spill => (false, false),
         };
-        refuses
-            && self.read_queue(|queue| {
-                let held = queue.is_paused() || queue.is_suspended();
-                !held && (spoken_for || !queue.has_room_for(bytes))
-            })
+        if !refuses || matches!(self.kind, Kind::Inline { .. }) {
+            return Kept::NotNeeded;
+        }
+        let mut state = self.lock();
+        if state.closed {
+            Kept::NotNeeded
+        } else if !spoken_for && state.queue.keep_place(bytes) {
+            Kept::Place(Place::new(self, bytes))
+        } else if state.queue.is_paused() || state.queue.is_suspended() {
+            Kept::NotNeeded
+        } else {
+            Kept::Full
+        }
+    }
+
+    /// A place that was kept is not used.
+    pub(crate) fn free_place(&self, bytes: usize) {
+        self.lock().queue.free_place(bytes);
+        if self.waiting_publishers.load(Relaxed) > 0 {
+            self.room.notify_one();
+        }
     }
 
     /// Whether an event would find no room, and nothing that makes or waits for some. For what can be offered later as well.
@@ -183,8 +200,14 @@ impl Slot {
         })
     }
 
-    /// Puts an event into the queue, or applies the policy.
-    pub(crate) fn offer(self: &Arc<Self>, event: &Arc<Event>, waiter: Option<&Arc<Waiter>>, may_wait: bool) -> Offer {
+    /// Puts an event into the queue, in the place that was kept for it if one was, or applies the policy.
+    pub(crate) fn offer(
+        self: &Arc<Self>,
+        event: &Arc<Event>,
+        waiter: Option<&Arc<Waiter>>,
+        may_wait: bool,
+        kept: Option<Place<'_>>,
+    ) -> Offer {
         let settings = self.settings.load();
         if event.seq > 0
             && let Some(offer) = self.offer_durable(event, waiter, &settings)
@@ -193,7 +216,7 @@ impl Slot {
         }
         let Some(last) = self.count_in(settings.events_max) else { return Offer::NotTaken };
         let item = Item::new(event.clone(), lane_of(&settings, event), waiter.cloned());
-        let offer = self.place(item, &settings, may_wait);
+        let offer = self.place(item, &settings, may_wait, kept);
         if last && let Some(bus) = self.bus.upgrade() {
             // It has had all it wanted: no further event matches it. What is queued is still handled.
             bus.unroute(self.number);
@@ -207,7 +230,7 @@ impl Slot {
         let settings = self.settings.load();
         let mut item = Item::new(event.clone(), lane_of(&settings, event), None);
         item.letter = letter;
-        self.place(item, &settings, may_wait)
+        self.place(item, &settings, may_wait, None)
     }
 
     /// What comes next for a worker of a generation. Cancel-safe: an item is handed out only by returning.
@@ -317,6 +340,8 @@ impl Slot {
         drop(state);
         self.work.notify_waiters();
         self.work.notify_one();
+        // The bounds may be wider now.
+        self.room.notify_waiters();
         generation
     }
 
@@ -440,19 +465,24 @@ impl Slot {
         }
     }
 
-    fn place(self: &Arc<Self>, item: Item, settings: &Settings, may_wait: bool) -> Offer {
+    fn place(self: &Arc<Self>, item: Item, settings: &Settings, may_wait: bool, kept: Option<Place<'_>>) -> Offer {
         let is_past = item.event.seq > 0;
         // Who comes while others wait stands behind them; who cannot wait takes the room there is.
-        let overtaking = may_wait && self.waiting_publishers.load(Relaxed) > 0;
+        let overtaking = kept.is_none() && may_wait && self.waiting_publishers.load(Relaxed) > 0;
         let item = if overtaking && matches!(settings.when_full, WhenFull::Wait { .. }) {
             Box::new(item)
         } else {
-            match self.try_place(Box::new(item)) {
+            match self.try_place(Box::new(item), kept) {
                 Ok(()) => return Offer::Queued,
                 Err(item) => item,
             }
         };
         if self.is_closed() {
+            if self.bus.upgrade().is_some_and(|bus| bus.phase.load(SeqCst) == phase::CLOSED) {
+                // It was accepted while the bus was still open: no choice of this subscription's.
+                self.bury(*item, DeadReason::Unsubscribed);
+                return Offer::Dead;
+            }
             settle(item.waiter.as_ref(), &self.name, || Settlement::Dropped);
             return Offer::NotTaken;
         }
@@ -487,7 +517,7 @@ impl Slot {
                 return Offer::Dropped;
             };
             self.drop_item(oldest, settings);
-            match self.try_place(item) {
+            match self.try_place(item, None) {
                 Ok(()) => return Offer::Queued,
                 Err(back) => item = back,
             }
@@ -503,12 +533,16 @@ impl Slot {
         }
     }
 
-    fn try_place(&self, item: Box<Item>) -> Result<(), Box<Item>> {
+    fn try_place(&self, item: Box<Item>, kept: Option<Place<'_>>) -> Result<(), Box<Item>> {
+        // The lock is released before a place that is not used gives itself back.
         let mut state = self.lock();
         if state.closed {
             return Err(item);
         }
-        state.queue.push(*item)?;
+        match kept {
+            Some(place) => state.queue.push_kept(*item, place.used()),
+            None => state.queue.push(*item)?,
+        }
         drop(state);
         self.counters.matched.fetch_add(1, Relaxed);
         self.work.notify_one();
@@ -558,29 +592,31 @@ pub(crate) fn lane_of(settings: &Settings, event: &Event) -> Lane {
 pub(crate) struct WaitingPublisher {
     slot: Arc<Slot>,
     item: Option<Box<Item>>,
-    deadline: Instant,
+    /// Longest wait, counted from when it begins to wait.
+    max: Duration,
 }
 
 impl WaitingPublisher {
     fn new(slot: Arc<Slot>, item: Box<Item>, max: Duration) -> Self {
         slot.waiting_publishers.fetch_add(1, Relaxed);
-        Self { slot, item: Some(item), deadline: after(max) }
+        Self { slot, item: Some(item), max }
     }
 
     /// Waits for room. False when the time is up first: the event is a dead letter.
     pub(crate) async fn wait(mut self) -> bool {
         let slot = self.slot.clone();
+        let deadline = after(self.max);
         while let Some(item) = self.item.take() {
             let room = slot.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            match slot.try_place(item) {
+            match slot.try_place(item, None) {
                 Ok(()) => return true,
                 Err(item) => self.item = Some(item),
             }
             if slot.is_closed() {
                 self.give_up(DeadReason::Unsubscribed);
-            } else if slot.is_held() || timeout_at(self.deadline, room).await.is_err() {
+            } else if slot.is_held() || timeout_at(deadline, room).await.is_err() {
                 slot.saturated.store(true, Relaxed);
                 self.give_up(slot.full_reason());
             }
@@ -602,6 +638,10 @@ impl Drop for WaitingPublisher {
         // If this one was woken and did not use its turn, or there is room for more, the next may try.
         self.slot.room.notify_one();
         self.slot.progressed();
+        if self.slot.is_exhausted() {
+            // It was the last event, and no worker comes by to see that.
+            self.slot.end();
+        }
     }
 }
 

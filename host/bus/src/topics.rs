@@ -36,7 +36,7 @@ pub(crate) struct Directory {
 /// One topic.
 #[derive(Debug, Default)]
 pub(crate) struct Entry {
-    published: AtomicU64,
+    pub(crate) published: Arc<AtomicU64>,
     declared: ArcSwapOption<String>,
     pub(crate) routed: ArcSwapOption<Routed>,
 }
@@ -46,6 +46,17 @@ pub(crate) struct Entry {
 pub(crate) struct Routed {
     pub(crate) version: u64,
     pub(crate) slots: Vec<Arc<Slot>>,
+    /// The topic's counter, where it is in the directory.
+    pub(crate) published: Option<Arc<AtomicU64>>,
+}
+
+impl Routed {
+    /// Counts an event that was accepted on the topic.
+    pub(crate) fn count(&self) {
+        if let Some(published) = &self.published {
+            published.fetch_add(1, Relaxed);
+        }
+    }
 }
 
 impl Directory {
@@ -95,6 +106,15 @@ impl Directory {
         infos
     }
 
+    /// Lets go of a subscription that has ended, and with it of what its handler holds. Takes time in the number of topics.
+    pub(crate) fn forget(&self, slot: &Arc<Slot>) {
+        for entry in self.entries.read().unwrap_or_else(PoisonError::into_inner).values() {
+            if entry.routed.load().as_ref().is_some_and(|routed| routed.slots.iter().any(|s| Arc::ptr_eq(s, slot))) {
+                entry.routed.store(None);
+            }
+        }
+    }
+
     /// Publishes on topics that found no room in the directory.
     pub(crate) fn unlisted(&self) -> u64 {
         self.unlisted.load(Relaxed)
@@ -102,10 +122,6 @@ impl Directory {
 }
 
 impl Entry {
-    pub(crate) fn count(&self) {
-        self.published.fetch_add(1, Relaxed);
-    }
-
     fn info(&self, topic: &Topic) -> TopicInfo {
         TopicInfo {
             topic: topic.clone(),

@@ -53,7 +53,6 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
         outbox: Outbox::new(settings.outbox),
         state: State::new(slot.store.clone(), settings.state),
     });
-    let begun = Instant::now();
     let outcome = match settings.timeout {
         None => caught(handler, &delivery).await,
         Some(limit) => match tokio::time::timeout(limit, caught(handler, &delivery)).await {
@@ -64,7 +63,7 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
             }
         },
     };
-    slot.counters.attempt(outcome.as_ref().err(), begun.elapsed());
+    slot.counters.attempt(outcome.as_ref().err(), in_flight.begun.elapsed());
     let random = if outcome.is_ok() { 0.0 } else { random() };
     let next = decide(delivery.attempt, &outcome, &settings.retry, random);
     let staged = delivery.outbox.take();
@@ -126,7 +125,7 @@ fn record(slot: &Slot, item: &mut Item, error: &HandlerError, next: &Next) {
     if let Some(bus) = slot.bus.upgrade() {
         bus.report_failed(&slot.name, &item.event, &record, error, next);
     }
-    item.history.push(record);
+    record.add_to(&mut item.history);
 }
 
 fn dead_reason(verdict: Verdict, attempts: u32, error: HandlerError) -> DeadReason {
@@ -140,6 +139,7 @@ fn dead_reason(verdict: Verdict, attempts: u32, error: HandlerError) -> DeadReas
 /// has acked, it is settled.
 struct InFlight {
     slot: Arc<Slot>,
+    begun: Instant,
     item: Option<Item>,
     acked: Option<Acked>,
 }
@@ -152,7 +152,7 @@ struct Acked {
 
 impl InFlight {
     fn new(slot: Arc<Slot>, item: Item) -> Self {
-        Self { slot, item: Some(item), acked: None }
+        Self { slot, begun: Instant::now(), item: Some(item), acked: None }
     }
 
     /// Another handler has changed what this one had read: nothing of this attempt is kept, and it does not count.
@@ -184,8 +184,9 @@ impl Drop for InFlight {
             return conclude(&self.slot, item, Ok(acked.reply), Next::Ack);
         }
         let fault = Fault::new(FaultKind::Cancelled, "the handler was cut off: replaced or stopped");
-        self.slot.counters.fault(FaultKind::Cancelled);
-        conclude(&self.slot, item, Err(fault.into()), Next::Again);
+        let error = fault.into();
+        self.slot.counters.attempt(Some(&error), self.begun.elapsed());
+        conclude(&self.slot, item, Err(error), Next::Again);
     }
 }
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use plugbus::bus::{Event, EventLimits};
+use plugbus::socket::protocol::Position;
 
+mod past;
 mod settings;
 
 pub(crate) use settings::Settings;
@@ -74,6 +76,10 @@ pub(crate) enum Command {
     Check(Box<Check>),
     /// Show, replay and drop dead letters: events that a subscription gave up
     Dead(Dead),
+    /// Deliver events of the past again, out of the journal
+    Replay(Replay),
+    /// Check and repair a journal, without a daemon
+    Journal(Journal),
     /// Show the counters of the bus, its subscriptions and the socket
     Stats,
     /// Ask whether a daemon answers; exit 1 if none does
@@ -195,15 +201,78 @@ own events, such as plugbus.plugin.rejected, are shown only by a filter that nam
 A watcher never slows the daemon: one that reads too slowly misses events and is told how many ({\"missed\":12} with --json).
 
 Examples:
+With --from, the past comes first, out of the daemon's journal, and the live events follow without a gap or a double. Such a
+watcher misses nothing that the journal still has; what was retired from it is said ({\"retired\":…} with --json).
+
   plugbus tail
   plugbus tail 'hook.*.bash' 'plugbus.>' --json
+  plugbus tail --from 1000 'build.>'
   plugbus tail -n 1 build.done")]
 pub(crate) struct Tail {
     /// Topic filters [default: >]
     pub(crate) filters: Vec<String>,
+    /// Begin with the past: the number of an event (`seq`), a time (2026-01-31T12:00:00Z), or an age (10m)
+    #[arg(long, value_name = "SEQ|TIME", value_parser = past::position)]
+    pub(crate) from: Option<Position>,
     /// Stop after so many events
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each event goes to every plugin that subscribes to its topic now, or with --plugin to that one alone. The deliveries are
+retried and become dead letters like any other; a plugin's own place in the journal does not change by it. The command ends
+when all are queued: it waits while queues are full.
+
+Positions: the number of an event (`seq`), a time (2026-01-31T12:00:00Z), or an age (10m, 2h, 7days).
+
+Examples:
+  plugbus replay --plugin relay                    the whole past to one plugin, even a new one
+  plugbus replay --from 1000 --to 1999 'build.>'
+  plugbus replay --from 2h --plugin audit")]
+pub(crate) struct Replay {
+    /// Only topics that one of these filters matches [default: all]
+    pub(crate) filters: Vec<String>,
+    /// Where to begin [default: the oldest event that the journal has]
+    #[arg(long, value_name = "SEQ|TIME", value_parser = past::position)]
+    pub(crate) from: Option<Position>,
+    /// Where to end, included; a time stands for the last event before it [default: the last event accepted]
+    #[arg(long, value_name = "SEQ|TIME", value_parser = past::position)]
+    pub(crate) to: Option<Position>,
+    /// Only to this plugin
+    #[arg(long, value_name = "NAME")]
+    pub(crate) plugin: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The daemon must be stopped: it checks the journal by itself when it starts, and does not start on one that is damaged.
+
+Examples:
+  plugbus journal verify --data-dir /var/lib/plugbus
+  plugbus journal repair --data-dir /var/lib/plugbus
+
+Exit codes: 0 the journal is sound (now), 1 it is damaged or cannot be read, 2 wrong usage.")]
+pub(crate) struct Journal {
+    #[command(subcommand)]
+    pub(crate) action: JournalAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalAction {
+    /// Check everything in the journal, and change nothing
+    Verify(DataDir),
+    /// Bring a damaged journal to what of it checks out; what is taken out is copied aside before
+    Repair(DataDir),
+}
+
+/// Whose journal.
+#[derive(Debug, Args)]
+pub(crate) struct DataDir {
+    /// The daemon's data folder [default: ./.plugbus, or what the configuration file says]
+    #[arg(long, value_name = "PATH", env = "PLUGBUS_DATA_DIR", value_hint = ValueHint::DirPath, hide_env_values = true)]
+    pub(crate) data_dir: Option<OsString>,
 }
 
 #[derive(Debug, Args)]

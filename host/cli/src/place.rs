@@ -12,6 +12,9 @@ use plugbus::socket::protocol::{Request, Response};
 use crate::args::Global;
 use crate::failure::Failure;
 
+/// The configuration file that a daemon reads when none is named.
+const CONFIG_FILE: &str = "plugbus.toml";
+
 /// Connects to the daemon.
 pub(crate) fn connect(global: &Global) -> Result<Client, Failure> {
     Ok(Client::connect(socket(global)?)?)
@@ -42,6 +45,15 @@ pub(crate) fn socket(global: &Global) -> Result<PathBuf, Failure> {
         config.data_dir = folder.into();
     }
     Ok(default_socket(&config))
+}
+
+/// The configuration of a daemon that is started here: the file that is named, else the one that lies here, else defaults.
+pub(crate) fn configured(global: &Global) -> Result<Config, Failure> {
+    let found = || Path::new(CONFIG_FILE).exists().then(|| PathBuf::from(CONFIG_FILE));
+    match given(&global.config).or_else(found) {
+        Some(file) => Ok(Config::read(&file)?),
+        None => Ok(Config::default()),
+    }
 }
 
 /// The socket of a configuration that may name none.

@@ -1,7 +1,6 @@
 //! `plugbus run`: the daemon. The only command with a runtime for long, with signals and with a log.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,8 +15,6 @@ use crate::place;
 
 mod logging;
 
-/// The configuration file that is read when none is named.
-const CONFIG_FILE: &str = "plugbus.toml";
 /// Time for tasks that are left when everything has been shut down: a compilation, say.
 const LEFTOVERS: Duration = Duration::from_secs(1);
 /// Unsettled events that are listed when the daemon stops; the rest is counted.
@@ -39,12 +36,7 @@ pub(crate) fn run(global: &Global, args: &Run) -> Outcome {
 
 /// Flags over variables over the file over the defaults.
 fn configuration(global: &Global, args: &Run) -> Result<Config, Failure> {
-    let named = place::given(&global.config);
-    let found = || Path::new(CONFIG_FILE).exists().then(|| PathBuf::from(CONFIG_FILE));
-    let mut config = match named.or_else(found) {
-        Some(file) => Config::read(&file)?,
-        None => Config::default(),
-    };
+    let mut config = place::configured(global)?;
     args.settings.apply(&mut config).map_err(|error| Failure::usage(chain(&error)))?;
     if let Some(socket) = place::given(&global.socket) {
         config.socket = Some(socket);
@@ -104,6 +96,12 @@ fn start_failed(error: HostError) -> Failure {
 
 /// Says what the stop left unsettled: these lines are its only trace.
 fn tell(report: &ShutdownReport) {
+    for (name, behind) in &report.backlog {
+        tracing::info!(subscription = %name, behind, "goes on from the journal at the next start");
+    }
+    if report.unsettled.is_empty() && !report.backlog.is_empty() {
+        return tracing::info!("stopped; what was not settled is in the journal");
+    }
     if report.unsettled.is_empty() {
         return tracing::info!("stopped; everything was settled");
     }

@@ -76,6 +76,11 @@ fn is_corrupt(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
+/// A table that SQLite cannot read to its end.
+pub(crate) fn table_damaged(table: &'static str, error: &rusqlite::Error) -> Suspect {
+    Suspect { table, place: None, what: error.to_string() }
+}
+
 /// Where a problem of the structure is: SQLite names the page, as a rule.
 pub(crate) fn structure_damage(pages: &Pages, problem: &str) -> Damage {
     pages.damage(page_named(problem).unwrap_or(1), problem.to_owned())

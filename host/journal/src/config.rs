@@ -13,7 +13,7 @@ pub struct JournalConfig {
     /// What a commit waits for. Default [`SyncMode::Group`].
     pub sync: SyncMode,
     /// Bytes of the database in use before the oldest events are retired. Default 1 GiB, at least 1 MiB. The file itself is
-    /// as large as it ever had to be (what is retired is used again); beside it are up to some 16 MiB of write-ahead log.
+    /// as large as it ever had to be (what is retired is used again); beside it are up to some 32 MiB of write-ahead log.
     pub bytes_max: u64,
     /// Age at which events are retired, counted from acceptance. Default 7 days. Checked once a second, and never past the
     /// floor of a cursor.

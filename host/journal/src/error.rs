@@ -59,13 +59,19 @@ pub enum OpenError {
         /// The one known here.
         known: i32,
     },
+    /// A repair did not get to its end.
+    #[error("the repair of the journal in {} was interrupted: run `plugbus journal repair` again", dir.display())]
+    HalfRepaired {
+        /// The journal's folder.
+        dir: PathBuf,
+    },
     /// What is there is not what was written.
     #[error("{0}; nothing was changed: `plugbus journal verify` shows all of it, `plugbus journal repair` cuts it out")]
     Damaged(Damage),
 }
 
 /// A place in a file where something does not check out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Damage {
     /// Which file.
     pub path: PathBuf,

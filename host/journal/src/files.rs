@@ -30,10 +30,6 @@ impl Files {
         self.dir.join("journal.db-wal")
     }
 
-    pub(crate) fn index(&self) -> PathBuf {
-        self.dir.join("journal.db-shm")
-    }
-
     pub(crate) fn lock(&self) -> PathBuf {
         self.dir.join("journal.lock")
     }
@@ -41,6 +37,11 @@ impl Files {
     /// A database that is not ready yet. One that is found is what a crash left of it.
     pub(crate) fn unborn(&self) -> PathBuf {
         self.dir.join("journal.db.new")
+    }
+
+    /// Says that a repair is on its way, and from which folder.
+    pub(crate) fn repairing(&self) -> PathBuf {
+        self.dir.join("journal.repairing")
     }
 
     /// Opens the database to write. There is one such connection.

@@ -17,8 +17,8 @@ use crate::shared::Shared;
 use crate::stats::JournalStats;
 use crate::writer::{Command, Writer};
 
-/// Commands that may queue beside the writes that the bus has permits for.
-const SLACK: usize = 16;
+/// Fewest writes that may queue beside those that the bus has permits for: some of its writes need none.
+const SLACK_MIN: usize = 1024;
 
 /// A durable log in a folder. See the crate.
 ///
@@ -45,7 +45,7 @@ impl DiskJournal {
     pub fn open(config: JournalConfig) -> Result<Self, OpenError> {
         config.check()?;
         let Opened { files, conn, ledger, recovered, lock, state, shared } = open::open(&config)?;
-        let (commands, inbox) = sync_channel(config.writes_max + SLACK);
+        let (commands, inbox) = sync_channel(config.writes_max + config.writes_max.max(SLACK_MIN));
         let (requests, read_inbox) = mpsc::channel(REQUESTS_MAX);
         let reader = Reader { files: files.clone(), shared: shared.clone(), inbox: read_inbox };
         let capacity = config.writes_max;
@@ -75,6 +75,11 @@ impl DiskJournal {
         let mut stats = self.shared.stats().clone();
         stats.queued = self.shared.depth.get();
         stats
+    }
+
+    #[cfg(test)]
+    pub(crate) fn command(&self, command: Command) {
+        self.commands.as_ref().unwrap().try_send(command).unwrap();
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, JournalError> {
@@ -118,7 +123,7 @@ impl Journal for DiskJournal {
         self.shared.depth.enter();
         match commands.try_send(Command::Write(write)) {
             Ok(()) => {}
-            // More writes than permits, or no thread to take them: a fault of ours, and the caller's thread must do.
+            // Far more writes than permits, or no thread to take them: a fault of ours, and the caller's thread must do.
             Err(TrySendError::Full(Command::Write(queued)) | TrySendError::Disconnected(Command::Write(queued))) => {
                 self.shared.depth.leave();
                 tracing::error!("the journal did not take a write");

@@ -78,7 +78,7 @@ fn events(conn: &Connection, head: Head) -> Result<Events, LoadError> {
     let mut events = Events { next: head.first, accepted_ns: head.accepted_ns };
     let mut found = None;
     each(conn, rows::EVENTS, rows::event, |place, row| {
-        let checked = row.and_then(|(seq, accepted_ns)| follows(&mut events, seq, accepted_ns));
+        let checked = row.and_then(|(seq, accepted_ns)| follows(&mut events, seq, accepted_ns?));
         if let Err(bad) = checked
             && found.is_none()
         {

@@ -35,12 +35,13 @@ pub(crate) struct Opened {
 /// Opens the journal that a configuration names.
 pub(crate) fn open(config: &JournalConfig) -> Result<Opened, OpenError> {
     let files = Files::new(&config.dir);
-    fs::create_dir_all(&config.dir).map_err(io_error("make the folder", &config.dir))?;
-    let lock = Lock::take(&files.dir, &files.lock())?;
+    make_dir(&config.dir)?;
+    let lock = Lock::take(&files, config.sync)?;
+    refuse_half_repaired(&files)?;
     if is_new(&files)? {
         create(&files)?;
     }
-    let inspected = inspect(&files, lock.boot(), config.sync)?;
+    let inspected = inspect(&files, lock.boot(), lock.sync())?;
     if let Some(damage) = inspected.damage(&files) {
         return Err(OpenError::Damaged(damage));
     }
@@ -60,6 +61,17 @@ pub(crate) fn open(config: &JournalConfig) -> Result<Opened, OpenError> {
     Ok(Opened { files, conn, ledger, recovered, lock, state, shared })
 }
 
+fn make_dir(dir: &Path) -> Result<(), OpenError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(dir).map_err(io_error("make the folder", dir))?;
+    match dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => sync_file(parent),
+        None => Ok(()),
+    }
+}
+
 /// Whether there is no journal yet. A log without its database is none that may be made anew.
 fn is_new(files: &Files) -> Result<bool, OpenError> {
     let (database, log) = (files.database(), files.wal());
@@ -68,28 +80,46 @@ fn is_new(files: &Files) -> Result<bool, OpenError> {
     Ok(!has_database && !has_log)
 }
 
-/// Makes an empty journal under another name, and gives it its own only once it is on the disk: there is never half of one.
+/// A repair that was interrupted must be done again first: the database may be the damaged one, without its log.
+pub(crate) fn refuse_half_repaired(files: &Files) -> Result<(), OpenError> {
+    let marker = files.repairing();
+    match marker.try_exists().map_err(io_error("look for", &marker))? {
+        true => Err(OpenError::HalfRepaired { dir: files.dir.clone() }),
+        false => Ok(()),
+    }
+}
+
+/// Makes an empty journal.
 fn create(files: &Files) -> Result<(), OpenError> {
-    let (unborn, database) = (files.unborn(), files.database());
-    for leftover in [unborn.clone(), unborn.with_extension("new-journal")] {
+    build(files, |_| Ok(()))?;
+    let database = files.database();
+    fs::rename(files.unborn(), &database).map_err(io_error("name", &database))?;
+    sync_file(&files.dir)
+}
+
+/// Makes a journal under another name: it gets its own only once all of it is on the disk, so that there is never half of
+/// one.
+pub(crate) fn build(files: &Files, fill: impl FnOnce(&Connection) -> Result<(), OpenError>) -> Result<(), OpenError> {
+    let unborn = files.unborn();
+    for leftover in ["", "-journal", "-wal", "-shm"].map(|end| files.dir.join(format!("journal.db.new{end}"))) {
         if leftover.try_exists().map_err(io_error("look for", &leftover))? {
             fs::remove_file(&leftover).map_err(io_error("remove", &leftover))?;
         }
     }
-    let conn = files::open(&unborn, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
-        .map_err(storage_error("make", &unborn))?;
-    schema::create(&conn).map_err(storage_error("make", &unborn))?;
-    let mode: String = conn
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-        .map_err(storage_error("make", &unborn))?;
+    let failed = |error| storage_error("make", &unborn)(error);
+    let conn =
+        files::open(&unborn, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
+    // All of it is synced at the end; until then it is worth nothing.
+    conn.pragma_update(None, "synchronous", "OFF").map_err(failed)?;
+    schema::create(&conn).map_err(failed)?;
+    fill(&conn)?;
+    let mode: String = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failed)?;
     if mode != "wal" {
         let what = format!("its file system has no write-ahead log for SQLite (mode `{mode}`)");
         return Err(OpenError::NotAJournal { path: unborn, what });
     }
-    conn.close().map_err(|(_, error)| storage_error("make", &unborn)(error))?;
-    sync_file(&unborn)?;
-    fs::rename(&unborn, &database).map_err(io_error("name", &database))?;
-    sync_file(&files.dir)
+    conn.close().map_err(|(_, error)| failed(error))?;
+    sync_file(&unborn)
 }
 
 /// Waits until a file or folder is on the disk.

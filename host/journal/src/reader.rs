@@ -73,7 +73,7 @@ impl Reader {
     }
 
     fn connected<'a>(&self, slot: &'a mut Option<Connection>) -> Result<&'a Connection, Trouble> {
-        if self.shared.is_closed() {
+        if self.shared.is_closing() {
             return Err(Trouble { kind: Kind::Broken, error: JournalError::Closed });
         }
         match slot {

@@ -56,12 +56,12 @@ pub(crate) fn head(row: &Row<'_>) -> Checked<Head> {
 
 pub(crate) const EVENTS: &str = "SELECT seq, record FROM events ORDER BY seq";
 
-/// An event in short: its number, the time of its acceptance, its hash under the given function.
-pub(crate) fn event(row: &Row<'_>) -> Checked<(u64, u64)> {
+/// The number of an event, and the time of its acceptance if its record checks out.
+pub(crate) fn event(row: &Row<'_>) -> Checked<(u64, Checked<u64>)> {
     let seq = row.get::<_, i64>(0)?.cast_unsigned();
-    let record = row.get_ref(1)?.as_blob()?;
-    let accepted = codec::accepted_ns(seq, record).map_err(|error| BadRow(format!("event {seq}: {error}")))?;
-    Ok((seq, accepted))
+    let accepted =
+        row.get_ref(1)?.as_blob().map_err(BadRow::from).and_then(|record| Ok(codec::accepted_ns(seq, record)?));
+    Ok((seq, accepted.map_err(|BadRow(what)| BadRow(format!("event {seq}: {what}")))))
 }
 
 pub(crate) const CURSORS: &str = "SELECT id, name, floor, absent_ns, crc FROM cursors ORDER BY id";

@@ -16,6 +16,9 @@ pub(crate) const VERSION: i32 = 1;
 /// Bytes in a page of the database.
 pub(crate) const PAGE_BYTES: u32 = 4096;
 
+/// Pages in an empty journal: the schema, and one for each table.
+pub(crate) const PAGES_MIN: u64 = 8;
+
 const TABLES: &str = "
     CREATE TABLE head (
         id INTEGER PRIMARY KEY, first INTEGER NOT NULL, accepted_ns INTEGER NOT NULL, cursor INTEGER NOT NULL,
@@ -123,4 +126,17 @@ fn tagged(number: i64) -> [u8; 9] {
     let mut bytes = [1; 9];
     bytes.iter_mut().skip(1).zip(number.to_le_bytes()).for_each(|(to, from)| *to = from);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_journal_has_a_page_for_each_table() {
+        let conn = Connection::open_in_memory().unwrap();
+        create(&conn).unwrap();
+        let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        assert_eq!(pages.cast_unsigned(), PAGES_MIN);
+    }
 }

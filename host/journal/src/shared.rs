@@ -1,5 +1,6 @@
 //! What the threads of a journal and its callers share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use plugbus_bus::journal::{Append, AppendOutcome, Appended, JournalError, Sink, Write};
@@ -15,6 +16,9 @@ pub(crate) struct Shared {
     stats: Mutex<JournalStats>,
     /// The reader's connection: opened by the reader when it needs one, closed by the writer when it trusts it no longer.
     reader: Mutex<Option<Connection>>,
+    /// Whether nothing may be read any more.
+    closing: AtomicBool,
+    /// Whether the files were given back.
     closed: watch::Sender<bool>,
     /// Writes on their way.
     pub(crate) depth: Depth,
@@ -51,8 +55,14 @@ impl Shared {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        *self.closed.borrow()
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// From now on nothing is read, and nobody holds a connection to read.
+    pub(crate) fn stop_reading(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.reader().take();
     }
 
     pub(crate) fn set_closed(&self) {

@@ -135,8 +135,8 @@ fn frames(file: &mut impl Read, wal: &mut Wal, order: Order, header_sum: Sum) ->
         let sum = order.add(order.add(before, head.get(..8).unwrap_or_default()), &page);
         let holds = ours && sum == header.sum;
         if chained && !holds {
+            // What is open stays open: the transaction may end further on.
             chained = false;
-            open.clear();
             wal.behind.bad_commits = ours && pages != 0;
         }
         if chained {

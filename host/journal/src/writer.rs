@@ -27,8 +27,12 @@ use crate::shared::{Shared, appends_mut};
 use crate::trouble::{Kind, Trouble};
 
 mod commit;
+#[cfg(test)]
+mod inject;
 mod keep;
 mod log;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use log::{Log, Mode, checkpoint};
 
@@ -36,6 +40,8 @@ pub(crate) use log::{Log, Mode, checkpoint};
 pub(crate) const DELAY_MIN: Duration = Duration::from_millis(10);
 /// Most between two tries.
 pub(crate) const DELAY_MAX: Duration = Duration::from_secs(1);
+/// Least between two lines in the log about failures that come and go.
+const COMPLAINTS_APART: Duration = Duration::from_secs(10);
 /// How often an idle journal looks at the age of its events.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -46,9 +52,8 @@ pub(crate) enum Command {
     Write(Queued),
     /// Write out everything, then say so.
     Close(oneshot::Sender<()>),
-    /// Let the database have at most so many pages, as a full disk would.
     #[cfg(test)]
-    PagesMax(u32),
+    Inject(inject::Inject),
 }
 
 /// The writer.
@@ -79,10 +84,15 @@ pub(crate) struct State {
     /// Why events from outside are refused although all is well.
     full: Option<JournalError>,
     pub(crate) log: Log,
+    /// When the log last had a line about a failure, and whether that failure goes on.
+    complained_at: Option<Instant>,
+    complained: bool,
     /// When nothing was over the age.
     age_looked_at: Option<Instant>,
     /// Whether there is more to retire at once.
     more: bool,
+    #[cfg(test)]
+    fail_sync: bool,
 }
 
 #[derive(Debug, Default)]
@@ -134,7 +144,7 @@ impl Writer {
                 }
                 Command::Close(reply) => self.state.closing.push(reply),
                 #[cfg(test)]
-                Command::PagesMax(pages) => self.limit_pages(pages),
+                Command::Inject(inject) => self.inject(inject),
             }
             let room = self.state.batch.len() < writes_max && self.state.batch_bytes < self.config.batch_bytes_max;
             command = if room && self.state.closing.is_empty() { self.inbox.try_recv().ok() } else { None };
@@ -181,9 +191,11 @@ impl Writer {
                 return Err(trouble);
             }
         }
-        if let Health::Failing { .. } = std::mem::take(&mut self.state.health) {
+        self.probe()?;
+        self.state.health = Health::Sound;
+        self.shared.stats().trouble = self.state.full.as_ref().map(ToString::to_string);
+        if std::mem::take(&mut self.state.complained) {
             tracing::info!("the journal writes again");
-            self.shared.stats().trouble = None;
         }
         Ok(())
     }
@@ -201,16 +213,25 @@ impl Writer {
             self.shared.reader().take();
             self.state.health = Health::Over(error.clone());
         } else {
-            let delay = match &self.state.health {
-                Health::Failing { delay, .. } => (*delay * 2).min(DELAY_MAX),
+            let delay = match self.state.health {
+                Health::Failing { delay, .. } => (delay * 2).min(DELAY_MAX),
                 Health::Sound | Health::Over(_) => {
-                    tracing::error!(%error, "the journal cannot be written; events are refused until it can");
+                    self.complain(&error);
                     DELAY_MIN
                 }
             };
             self.state.health = Health::Failing { error: error.clone(), next: Instant::now() + delay, delay };
         }
         self.shared.stats().trouble = Some(error.to_string());
+    }
+
+    /// Says so in the log, unless it did a moment ago: a disk that is full now and then must not fill it with log lines.
+    fn complain(&mut self, error: &JournalError) {
+        if self.state.complained_at.is_none_or(|at| at.elapsed() >= COMPLAINTS_APART) {
+            tracing::error!(%error, "the journal cannot be written; events are refused until it can");
+            self.state.complained_at = Some(Instant::now());
+            self.state.complained = true;
+        }
     }
 
     fn work_on_after_failure(&mut self, trouble: &Trouble) {
@@ -224,8 +245,23 @@ impl Writer {
     fn hold_batch(&mut self, error: &JournalError) {
         let (outside, held): (Vec<_>, Vec<_>) =
             self.state.batch.drain(..).partition(|queued| matches!(queued.write, Write::Append(_)));
-        self.state.held.extend(held);
+        held.into_iter().for_each(|queued| self.hold(queued));
         self.refuse(outside, error);
+    }
+
+    /// Floors need no permit, and so many of them may come: those in a row become one.
+    fn hold(&mut self, queued: Queued) {
+        if let (Write::Floors(floors), Some(Queued { write: Write::Floors(last), .. })) =
+            (&queued.write, self.state.held.back_mut())
+        {
+            last.extend(floors.iter().cloned());
+            last.sort_unstable();
+            last.reverse();
+            last.dedup_by(|lower, higher| lower.0 == higher.0);
+            self.shared.depth.leave();
+        } else {
+            self.state.held.push_back(queued);
+        }
     }
 
     /// Refuses everything in the batch and everything held.
@@ -251,16 +287,15 @@ impl Writer {
 
     /// Writes out what is held, gives the files back, and tells who asked. From then on everything is refused.
     fn close(&mut self) {
-        if !matches!(self.state.health, Health::Over(_)) {
-            if matches!(self.state.health, Health::Failing { .. })
-                && let Err(trouble) = self.recover()
-            {
-                tracing::error!(error = %trouble.error, "the journal was closed while it could not be written");
-            }
-            self.shut_files();
+        if matches!(self.state.health, Health::Failing { .. })
+            && let Err(trouble) = self.recover()
+        {
+            tracing::error!(error = %trouble.error, "the journal was closed while it could not be written");
         }
+        self.shut_files();
         self.state.health = Health::Over(JournalError::Closed);
         self.drop_batch(&JournalError::Closed);
+        self.shared.set_closed();
         for reply in self.state.closing.drain(..) {
             // Nobody waits any more where this fails.
             let _ = reply.send(());
@@ -268,8 +303,7 @@ impl Writer {
     }
 
     fn shut_files(&mut self) {
-        self.shared.set_closed();
-        self.shared.reader().take();
+        self.shared.stop_reading();
         if let Some(conn) = self.conn.take()
             && let Err(error) = checkpoint(&conn, Mode::Truncate)
         {

@@ -255,6 +255,14 @@ impl Config {
         self.data_dir.join("journal")
     }
 
+    /// Checks a configuration that was filled in by hand as strictly as one from a file. [`Host`](crate::Host) does it.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] names the first key whose value is not acceptable.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        file::check(self).map_err(|problem| ConfigError::Invalid { place: "configuration".into(), problem })
+    }
+
     /// Where the socket is, or would be.
     #[must_use]
     pub fn socket_path(&self) -> PathBuf {

@@ -13,9 +13,9 @@ use plugbus_journal::{DiskJournal, JournalConfig, OnFull, OpenError, SyncMode};
 use plugbus_loader::{Loader, LoaderConfig, LoaderError};
 use plugbus_sandbox::{LogSink, Pooling, Sandbox, SandboxConfig, SandboxError};
 
-use crate::config::{self, Config, Sync, size};
 use tokio::task::JoinHandle;
 
+use crate::config::{self, Config, ConfigError, Sync, size};
 use crate::socket::{Bound, Limits, Server, Services, SocketError, SocketStats};
 
 /// How often cursors of subscriptions that are away are looked at.
@@ -33,7 +33,7 @@ pub struct Host {
     server: Option<Server>,
     journal: Option<Arc<DiskJournal>>,
     /// Looks after the journal now and then; ends with the host.
-    upkeep: Option<JoinHandle<()>>,
+    upkeep: Option<Upkeep>,
     config: Config,
 }
 
@@ -64,6 +64,9 @@ type Adjust<T> = Box<dyn FnOnce(&mut T) + Send>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
+    /// A setting is out of its range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A folder cannot be made.
     #[error("cannot make the folder {} (`{key}`)", path.display())]
     Folder {
@@ -80,7 +83,7 @@ pub enum HostError {
         /// Its folder.
         path: PathBuf,
         /// Why.
-        source: OpenError,
+        source: Box<OpenError>,
     },
     /// The socket cannot be served.
     #[error(transparent)]
@@ -146,9 +149,7 @@ impl Host {
     /// Stops in order: takes nothing more from clients, lets handlers settle what is accepted for at most the grace, stops
     /// the plugins, and says good-bye to watchers, who see everything until then. The report says what was not settled.
     pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
-        if let Some(upkeep) = self.upkeep.take() {
-            upkeep.abort();
-        }
+        self.upkeep = None;
         if let Some(server) = &self.server {
             server.drain();
         }
@@ -244,6 +245,7 @@ impl HostBuilder {
     /// [`HostError`]; a plugin that cannot be loaded is none, it is reported as rejected.
     pub async fn start(self) -> Result<Host, HostError> {
         let Self { config, bus, no_plugins, log, sandbox, loader } = self;
+        config.check()?;
         make_folder("data_dir", &config.data_dir, 0o700)?;
         let bound = if config.serve_socket { Some(Bound::take(&config.socket_path()).await?) } else { None };
         let (bus, journal) = match bus {
@@ -260,7 +262,7 @@ impl HostBuilder {
             loader.into_iter().for_each(|adjust| adjust(&mut loader_config));
             Some(start_loader(&bus, sandbox_config, loader_config).await?)
         };
-        let upkeep = journal.as_ref().map(|_| tokio::spawn(upkeep(bus.clone(), config.journal.absent_max_ms)));
+        let upkeep = journal.as_ref().map(|_| Upkeep::start(bus.clone(), config.journal.absent_max_ms));
         let services = Services::new(bus.clone(), loader.clone(), journal.clone(), Limits::new(&config));
         let server = bound.map(|bound| bound.serve(Arc::new(services)));
         Ok(Host { bus, loader, server, journal, upkeep, config })
@@ -276,15 +278,31 @@ async fn start_loader(bus: &Bus, sandbox: SandboxConfig, config: LoaderConfig) -
     loader.map_err(|source| HostError::Loader { path, source })
 }
 
-/// Looks now and then whether somebody has been away for too long.
-async fn upkeep(bus: Bus, absent_max_ms: u64) {
-    let absent_max = Duration::from_millis(absent_max_ms);
-    loop {
-        tokio::time::sleep(UPKEEP.min(absent_max)).await;
-        let retired = bus.retire_absent(absent_max);
-        if retired > 0 {
-            tracing::info!(retired, "places in the journal retired: their subscriptions were away for too long");
-        }
+/// Looks now and then whether somebody has been away for too long. Ends when it is dropped.
+#[derive(Debug)]
+struct Upkeep(JoinHandle<()>);
+
+impl Upkeep {
+    fn start(bus: Bus, absent_max_ms: u64) -> Self {
+        let absent_max = Duration::from_millis(absent_max_ms);
+        Self(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP.min(absent_max)).await;
+                let retired = bus.retire_absent(absent_max);
+                if retired > 0 {
+                    tracing::info!(
+                        retired,
+                        "places in the journal retired: their subscriptions were away for too long"
+                    );
+                }
+            }
+        }))
+    }
+}
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -302,7 +320,7 @@ async fn make_bus(config: &Config) -> Result<(Bus, Option<Arc<DiskJournal>>), Ho
     let path = settings.dir.clone();
     // It reads and checks the whole journal: not on a runtime thread.
     let opened = tokio::task::spawn_blocking(|| DiskJournal::open(settings)).await?;
-    let journal = Arc::new(opened.map_err(|source| HostError::Journal { path, source })?);
+    let journal = Arc::new(opened.map_err(|source| HostError::Journal { path, source: source.into() })?);
     Ok((builder.journal(journal.clone()).build(), Some(journal)))
 }
 

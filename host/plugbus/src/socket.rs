@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugbus_bus::Bus;
+use plugbus_journal::DiskJournal;
 use plugbus_loader::Loader;
 
 use tokio::net::{UnixListener, UnixStream};

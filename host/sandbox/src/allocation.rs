@@ -28,6 +28,9 @@ const TABLES: u32 = 8;
 /// Core instances in the pool per component instance: they, not components, are what the pool counts. Rust components have
 /// 3 to 5, Python ones about 30.
 const CORE_INSTANCES: u32 = 16;
+/// Most memories and tables that one module may define: the defaults of [`Limits`](crate::Limits), which are per instance.
+const MODULE_MEMORIES_MAX: u32 = 8;
+const MODULE_TABLES_MAX: u32 = 64;
 /// Elements of one table in the pool.
 const TABLE_ELEMENTS: usize = 200_000;
 
@@ -57,10 +60,13 @@ pub(crate) fn apply(allocation: Allocation, instances: u32, settings: &mut Confi
         }
         Allocation::Pool => {
             let mut pool = PoolingAllocationConfig::default();
+            let (memories, tables) = (instances.saturating_mul(MEMORIES), instances.saturating_mul(TABLES));
             pool.total_component_instances(instances)
                 .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
-                .total_memories(instances.saturating_mul(MEMORIES))
-                .total_tables(instances.saturating_mul(TABLES))
+                .total_memories(memories)
+                .total_tables(tables)
+                .max_memories_per_module(MODULE_MEMORIES_MAX.min(memories))
+                .max_tables_per_module(MODULE_TABLES_MAX.min(tables))
                 .total_stacks(instances.saturating_mul(2))
                 .max_memory_size(1 << 32)
                 .table_elements(TABLE_ELEMENTS)

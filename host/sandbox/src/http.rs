@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::Request;
+use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use tokio::sync::watch;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
@@ -70,6 +70,9 @@ impl Gate {
         };
         self.requests_left = left;
         let origin = origin(request).map_err(|problem| self.deny(&problem))?;
+        if request.method() == Method::CONNECT {
+            return Err(self.deny("CONNECT would lead past the granted origin"));
+        }
         if self.template.spec.grants.http.contains(&origin) {
             Ok(origin)
         } else {

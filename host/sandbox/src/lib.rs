@@ -15,7 +15,8 @@
 //! | the thread it runs on | a yield every [`SandboxConfig::tick`] | others run |
 //! | memory, tables, instances | a limiter that sums over the whole instance | growth fails; if the guest then traps, fault `memory` or `table` |
 //! | stack | [`SandboxConfig::stack_bytes`] | fault `stack` |
-//! | what it makes the host allocate | wasmtime's hostcall fuel ([`Limits::hostcall_bytes`]) and a bound on resources | fault `host-call` |
+//! | what it makes the host allocate | wasmtime's hostcall fuel ([`Limits::hostcall_bytes`]) | fault `host-call` |
+//! | resources of the host's | 1024 of them, and 1024 handles, in one instance | fault `handles` |
 //! | publishes | the delivery's outbox, the manifest's filters | the guest gets an error |
 //! | log, stdout, stderr | [`Limits::log_bytes`] for each call | cut, counted, said once |
 //! | replies, reasons | [`Limits::reply_bytes`], [`Limits::error_bytes`] | fault `contract`; cut with a note |

@@ -16,8 +16,6 @@ pub(crate) struct Limiter {
     tables: usize,
     memories: usize,
     memory_bytes: u64,
-    /// Before the growth that was allowed last.
-    memory_bytes_before: u64,
     table_elements: u64,
     /// Whether a memory was refused in this call.
     pub(crate) memory_denied: bool,
@@ -35,7 +33,6 @@ impl Limiter {
             tables: count(limits.tables),
             memories: count(limits.memories),
             memory_bytes: 0,
-            memory_bytes_before: 0,
             table_elements: 0,
             memory_denied: false,
             table_denied: false,
@@ -72,17 +69,16 @@ impl ResourceLimiter for Limiter {
             self.memory_denied = true;
             return Ok(false);
         };
-        self.memory_bytes_before = self.memory_bytes;
         if is_counted(desired, maximum) {
             self.memory_bytes = sum;
         }
         Ok(true)
     }
 
-    /// Allowed, but the system or the pool had no room: it does not count.
+    /// Allowed, but the system or the pool had no room. It goes on counting: wasmtime comes here too for growth that it never
+    /// asked about, and a guest that provokes that must not get back what it has.
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
         tracing::debug!("a guest's memory did not grow: {error:#}");
-        self.memory_bytes = self.memory_bytes.min(self.memory_bytes_before);
         Ok(())
     }
 
@@ -126,6 +122,15 @@ mod tests {
         assert!(!limiter.table_growing(10, 11, None).unwrap());
         limiter.begin();
         assert!(!limiter.memory_denied && !limiter.table_denied);
+    }
+
+    #[test]
+    fn a_growth_that_failed_gives_nothing_back() {
+        let mut limiter = Limiter::new(&Limits { memory_bytes: 100, ..Limits::default() });
+        assert!(limiter.memory_growing(0, 60, None).unwrap());
+        limiter.memory_grow_failed(wasmtime::format_err!("beyond the type's own limits")).unwrap();
+        assert_eq!(limiter.memory_bytes(), 60);
+        assert!(!limiter.memory_growing(60, 120, None).unwrap());
     }
 
     #[test]

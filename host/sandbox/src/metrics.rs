@@ -98,8 +98,8 @@ counters! {
     reasons_cut,
 }
 
-const FAULT_NAMES: [&str; 10] =
-    ["trap", "panic", "fuel", "deadline", "memory", "stack", "table", "host-call", "contract", "cancelled"];
+const FAULT_NAMES: [&str; 11] =
+    ["trap", "panic", "fuel", "deadline", "memory", "stack", "table", "host-call", "handles", "contract", "cancelled"];
 
 impl Metrics {
     pub(crate) fn add(counter: &AtomicU64, amount: u64) {
@@ -150,6 +150,7 @@ mod tests {
             FaultKind::Stack { limit_bytes: 1 },
             FaultKind::Table { limit: 1 },
             FaultKind::HostCall { limit_bytes: 1 },
+            FaultKind::Handles { limit: 1 },
             FaultKind::Contract,
             FaultKind::Cancelled,
         ];

@@ -128,7 +128,9 @@ fn settings(config: &SandboxConfig) -> wasmtime::Config {
         // A garbage-collected heap would be one more thing to bound, and no toolchain for components needs it yet.
         .wasm_gc(false)
         .wasm_function_references(false)
-        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable)
+        // Names of functions only: for file and line wasmtime reads all debug information anew for each frame of a trap, on
+        // the thread that runs the guest, which a guest with much of it would hold up for seconds.
+        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(crate::fault::FRAMES_MAX));
     settings
 }

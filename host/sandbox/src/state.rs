@@ -25,7 +25,7 @@ use crate::plugin_log::PluginLog;
 use crate::template::Inner;
 
 /// Most resources and most handles of one instance.
-const HANDLES_MAX: usize = 1024;
+pub(crate) const HANDLES_MAX: u16 = 1024;
 /// Most random bytes in one call.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
 /// Most bytes of HTTP headers in one message, roughly, as they lie in memory.
@@ -52,7 +52,7 @@ impl State {
         let log = PluginLog::new(template.clone());
         let wasi = wasi(&template.spec.grants, Some(&log))?;
         let mut table = ResourceTable::new();
-        table.set_max_capacity(HANDLES_MAX);
+        table.set_max_capacity(HANDLES_MAX.into());
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(HEADER_BYTES_MAX);
         let state = Self {
@@ -69,7 +69,7 @@ impl State {
         let mut store = Store::new(template.component.inner.sandbox.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(usize::try_from(template.spec.limits.hostcall_bytes).unwrap_or(usize::MAX));
-        store.set_max_component_handles(HANDLES_MAX);
+        store.set_max_component_handles(HANDLES_MAX.into());
         store.epoch_deadline_callback(|store| {
             if Instant::now() >= store.data().deadline {
                 return Ok(UpdateDeadline::Interrupt);

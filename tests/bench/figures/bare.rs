@@ -5,7 +5,7 @@
 
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use plugbus::sandbox::{Limits, SandboxConfig};
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
@@ -63,8 +63,7 @@ impl Bare {
     }
 
     /// Calls `handle` so many times, one after the other.
-    pub(crate) async fn call_many(&mut self, count: u64) -> wasmtime::Result<Duration> {
-        let began = Instant::now();
+    pub(crate) async fn call_many(&mut self, count: u64) -> wasmtime::Result<()> {
         for _ in 0..count {
             self.store.set_fuel(self.fuel)?;
             self.store.set_epoch_deadline(1);
@@ -72,7 +71,7 @@ impl Bare {
             let answer = self.guest.plugbus_plugin_subscriber().call_handle(&mut self.store, event).await?;
             answer.expect("the guest acks");
         }
-        Ok(began.elapsed())
+        Ok(())
     }
 }
 

@@ -1,7 +1,6 @@
 //! What the bus alone costs: no plugin, no file, no process.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion};
@@ -9,10 +8,11 @@ use plugbus::bus::{Bus, Filter, Subscription, Topic};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::BESIDE;
-use crate::host::{TOPIC, data, draft, draft_of, one_thread, publish_many};
+use crate::clock::{Clock, ThreadTime};
+use crate::host::{BATCH, TOPIC, data, draft, draft_of, one_thread, publish_many};
 
 /// One publisher, one handler that is called inside publish.
-pub(crate) fn inline(criterion: &mut Criterion) {
+pub(crate) fn inline(criterion: &mut Criterion<ThreadTime>) {
     let mut group = criterion.benchmark_group("inline");
     let (bus, draft) = (Bus::default(), draft());
     let _handler = inline_handler(&bus, TOPIC);
@@ -27,7 +27,7 @@ pub(crate) fn inline(criterion: &mut Criterion) {
 }
 
 /// One publisher, many handlers that match.
-pub(crate) fn fan_out(criterion: &mut Criterion) {
+pub(crate) fn fan_out(criterion: &mut Criterion<ThreadTime>) {
     let mut group = criterion.benchmark_group("fan-out");
     let (data, draft) = (data(), draft());
     for count in [1, 10, 100] {
@@ -45,7 +45,7 @@ pub(crate) fn fan_out(criterion: &mut Criterion) {
 }
 
 /// Who matches a topic, among a thousand subscriptions with a filter each.
-pub(crate) fn routing(criterion: &mut Criterion) {
+pub(crate) fn routing(criterion: &mut Criterion<ThreadTime>) {
     let mut group = criterion.benchmark_group("routing");
     let bus = Bus::default();
     let filters: Vec<String> = (0..1000).map(filter_text).collect();
@@ -69,7 +69,7 @@ pub(crate) fn routing(criterion: &mut Criterion) {
 }
 
 /// Through a queue to a handler in a task of its own, on the same thread.
-pub(crate) fn queue(criterion: &mut Criterion) {
+pub(crate) fn queue(criterion: &mut Criterion<ThreadTime>) {
     let mut group = criterion.benchmark_group("queue");
     let (runtime, bus, draft, data) = (one_thread(), Bus::default(), draft(), data());
     let subscribed = runtime.block_on(async {
@@ -79,10 +79,10 @@ pub(crate) fn queue(criterion: &mut Criterion) {
     });
     let _handler = subscribed.expect("the bus takes a subscription");
     group.bench_function("publish through a queue to an async handler", |bencher| {
-        bencher.iter_custom(|count| runtime.block_on(publish_many(&bus, &draft, count)));
+        bencher.iter_custom(|count| ThreadTime.time(|| runtime.block_on(publish_many(&bus, &draft, count))));
     });
     group.bench_function(format!("{BESIDE}tokio mpsc to a task"), |bencher| {
-        bencher.iter_custom(|count| runtime.block_on(send_many(&data, count)));
+        bencher.iter_custom(|count| ThreadTime.time(|| runtime.block_on(send_many(&data, count))));
     });
     group.finish();
 }
@@ -122,7 +122,7 @@ fn send_and_receive((sender, receivers): &mut Broadcast, data: &Bytes) {
 }
 
 /// The same work as [`publish_many`], on a channel.
-async fn send_many(data: &Bytes, count: u64) -> Duration {
+async fn send_many(data: &Bytes, count: u64) {
     let (sender, mut receiver) = mpsc::channel::<(Bytes, Option<oneshot::Sender<()>>)>(1024);
     let task = tokio::spawn(async move {
         while let Some((data, done)) = receiver.recv().await {
@@ -132,10 +132,9 @@ async fn send_many(data: &Bytes, count: u64) -> Duration {
             }
         }
     });
-    let began = Instant::now();
     let mut left = count;
     while left > 0 {
-        let batch = left.min(crate::host::BATCH);
+        let batch = left.min(BATCH);
         for _ in 1..batch {
             sender.send((data.clone(), None)).await.expect("somebody receives");
         }
@@ -144,8 +143,6 @@ async fn send_many(data: &Bytes, count: u64) -> Duration {
         is_done.await.expect("somebody handles");
         left -= batch;
     }
-    let took = began.elapsed();
     drop(sender);
     task.await.expect("the task ends");
-    took
 }

@@ -10,6 +10,7 @@
 
 mod bare;
 mod bus;
+mod clock;
 mod daemon;
 mod emit;
 mod host;
@@ -23,7 +24,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use criterion::Criterion;
+use criterion::measurement::WallTime;
 
+use crate::clock::ThreadTime;
 use crate::record::Records;
 
 /// How the name of a criterion function begins that only stands beside others.
@@ -31,22 +34,24 @@ const BESIDE: &str = "beside ";
 
 /// How a figure is taken.
 enum Take {
-    /// By criterion.
-    Timed(fn(&mut Criterion)),
+    /// By criterion, in CPU time of this thread.
+    Thread(fn(&mut Criterion<ThreadTime>)),
+    /// By criterion, by the wall clock.
+    Wall(fn(&mut Criterion<WallTime>)),
     /// By itself; it writes records.
     Recorded(fn(&mut Records)),
 }
 
 /// Every figure by its name, in the order in which they are taken and shown.
 const FIGURES: &[(&str, Take)] = &[
-    ("inline", Take::Timed(bus::inline)),
-    ("fan-out", Take::Timed(bus::fan_out)),
-    ("routing", Take::Timed(bus::routing)),
-    ("queue", Take::Timed(bus::queue)),
-    ("call", Take::Timed(sandbox::call)),
-    ("fresh", Take::Timed(sandbox::fresh)),
-    ("normalize", Take::Timed(sandbox::normalize)),
-    ("instances", Take::Timed(sandbox::instances)),
+    ("inline", Take::Thread(bus::inline)),
+    ("fan-out", Take::Thread(bus::fan_out)),
+    ("routing", Take::Thread(bus::routing)),
+    ("queue", Take::Thread(bus::queue)),
+    ("call", Take::Thread(sandbox::call)),
+    ("fresh", Take::Thread(sandbox::fresh)),
+    ("normalize", Take::Thread(sandbox::normalize)),
+    ("instances", Take::Wall(sandbox::instances)),
     ("reload", Take::Recorded(reload::reload)),
     ("emit", Take::Recorded(emit::emit)),
     ("memory", Take::Recorded(memory::memory)),
@@ -67,20 +72,20 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
-    let mut criterion = criterion();
+    let (mut thread, mut wall) = (criterion().with_measurement(ThreadTime), criterion());
     let mut records = Records::open();
     for (_, take) in FIGURES.iter().filter(|(name, _)| wanted(name)) {
         match take {
-            Take::Timed(take) => take(&mut criterion),
+            Take::Thread(take) => take(&mut thread),
+            Take::Wall(take) => take(&mut wall),
             Take::Recorded(take) => take(&mut records),
         }
     }
-    criterion.final_summary();
     ExitCode::SUCCESS
 }
 
 /// Long enough for a steady median, short enough that all figures are taken within a few minutes.
-fn criterion() -> Criterion {
+fn criterion() -> Criterion<WallTime> {
     let criterion = Criterion::default().without_plots().sample_size(60);
     criterion.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4))
 }

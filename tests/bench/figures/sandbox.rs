@@ -1,13 +1,13 @@
 //! What a plugin costs, event by event: the whole host around it, beside the bare call, beside itself.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use criterion::measurement::WallTime;
+use criterion::measurement::{Measurement, WallTime};
 use criterion::{BenchmarkGroup, Criterion};
 use normalize_hooks::NormalizeHooks;
-use plugbus::bus::{Delivery, Draft, Event, Handler, Name, Outbox, OutboxLimits, Topic};
+use plugbus::bus::{Delivery, Draft, Event, Handler, Name, Outbox, OutboxLimits, State, StateLimits, Topic};
 use plugbus::sandbox::{PluginSpec, Sandbox, SandboxConfig, SandboxHandler};
 use plugbus_fixtures::built;
 use plugbus_sdk::testing;
@@ -16,27 +16,28 @@ use tokio::runtime::Runtime;
 
 use crate::BESIDE;
 use crate::bare::Bare;
+use crate::clock::{Clock, ThreadTime};
 use crate::host::{OnePlugin, TOPIC, draft, draft_of, one_thread, publish_many, publish_one, two_threads};
 
 /// The manifest of `normalize-hooks`.
 const NORMALIZE: &str = "publish = [\"hook.>\"]\n";
 
 /// A plugin that does nothing.
-pub(crate) fn call(criterion: &mut Criterion) {
+pub(crate) fn call(criterion: &mut Criterion<ThreadTime>) {
     let mut group = criterion.benchmark_group("call");
     let (runtime, wasm) = (one_thread(), built::fixture_bytes("noop"));
-    through_host(&mut group, "through the whole bus, one after another", &runtime, &wasm, "", &draft());
+    through_host(&ThreadTime, &mut group, "through the whole bus, one after another", &runtime, &wasm, "", &draft());
 
     let plugin = runtime.block_on(OnePlugin::start(&wasm, ""));
     let (bus, event) = (plugin.host.bus().clone(), draft());
     group.bench_function("through the whole bus, each waited for", |bencher| {
         bencher.iter_custom(|count| {
-            runtime.block_on(async {
-                let began = Instant::now();
-                for _ in 0..count {
-                    publish_one(&bus, &event).await;
-                }
-                began.elapsed()
+            ThreadTime.time(|| {
+                runtime.block_on(async {
+                    for _ in 0..count {
+                        publish_one(&bus, &event).await;
+                    }
+                });
             })
         });
     });
@@ -44,30 +45,48 @@ pub(crate) fn call(criterion: &mut Criterion) {
 
     let mut handler = runtime.block_on(handler(wasm.clone()));
     group.bench_function("the sandboxed handler alone, without the bus", |bencher| {
-        bencher.iter_custom(|count| runtime.block_on(handle_many(&mut handler, count)));
+        bencher.iter_custom(|count| ThreadTime.time(|| runtime.block_on(handle_many(&mut handler, count))));
     });
     let mut bare = runtime.block_on(Bare::start(&wasm)).expect("the bare component starts");
     group.bench_function(format!("{BESIDE}the bare call that bindgen makes"), |bencher| {
-        bencher.iter_custom(|count| runtime.block_on(bare.call_many(count)).expect("the guest answers"));
+        bencher.iter_custom(|count| {
+            ThreadTime.time(|| runtime.block_on(bare.call_many(count)).expect("the guest answers"))
+        });
     });
     group.finish();
 }
 
 /// A new instance for each event.
-pub(crate) fn fresh(criterion: &mut Criterion) {
+pub(crate) fn fresh(criterion: &mut Criterion<ThreadTime>) {
     let mut group = criterion.benchmark_group("fresh");
     let (runtime, wasm) = (one_thread(), built::fixture_bytes("noop"));
-    through_host(&mut group, "a fresh instance for each event", &runtime, &wasm, "fresh = true\n", &draft());
-    through_host(&mut group, &format!("{BESIDE}one long-lived instance"), &runtime, &wasm, "", &draft());
+    through_host(
+        &ThreadTime,
+        &mut group,
+        "a fresh instance for each event",
+        &runtime,
+        &wasm,
+        "fresh = true\n",
+        &draft(),
+    );
+    through_host(&ThreadTime, &mut group, &format!("{BESIDE}one long-lived instance"), &runtime, &wasm, "", &draft());
     group.finish();
 }
 
 /// A plugin that does something: written with the SDK, JSON in, JSON out, one publish.
-pub(crate) fn normalize(criterion: &mut Criterion) {
+pub(crate) fn normalize(criterion: &mut Criterion<ThreadTime>) {
     let mut group = criterion.benchmark_group("normalize");
     let (runtime, wasm, hook) = (one_thread(), plugin("normalize-hooks"), hook());
     let draft = draft_of("hook.raw", Bytes::from(hook.clone()));
-    through_host(&mut group, "normalize-hooks, sandboxed, through the whole bus", &runtime, &wasm, NORMALIZE, &draft);
+    through_host(
+        &ThreadTime,
+        &mut group,
+        "normalize-hooks, sandboxed, through the whole bus",
+        &runtime,
+        &wasm,
+        NORMALIZE,
+        &draft,
+    );
 
     let mut native = testing::Host::<NormalizeHooks>::new(json!({})).expect("the plugin starts");
     let event: plugbus_sdk::Event = testing::event("hook.raw").raw_json(hook).into();
@@ -81,19 +100,20 @@ pub(crate) fn normalize(criterion: &mut Criterion) {
 }
 
 /// Two instances that share one queue, on two threads.
-pub(crate) fn instances(criterion: &mut Criterion) {
+pub(crate) fn instances(criterion: &mut Criterion<WallTime>) {
     let mut group = criterion.benchmark_group("instances");
     let (runtime, wasm) = (two_threads(), plugin("normalize-hooks"));
     let draft = draft_of("hook.raw", Bytes::from(hook()));
     let two = format!("instances = 2\n{NORMALIZE}");
-    through_host(&mut group, "normalize-hooks with two instances", &runtime, &wasm, &two, &draft);
-    through_host(&mut group, &format!("{BESIDE}with one instance"), &runtime, &wasm, NORMALIZE, &draft);
+    through_host(&WallTime, &mut group, "normalize-hooks with two instances", &runtime, &wasm, &two, &draft);
+    through_host(&WallTime, &mut group, &format!("{BESIDE}with one instance"), &runtime, &wasm, NORMALIZE, &draft);
     group.finish();
 }
 
 /// Measures events through a host with one plugin, and sees that all of them were handled.
-fn through_host(
-    group: &mut BenchmarkGroup<'_, WallTime>,
+fn through_host<M: Measurement<Value = Duration>>(
+    clock: &M,
+    group: &mut BenchmarkGroup<'_, M>,
     name: &str,
     runtime: &Runtime,
     wasm: &[u8],
@@ -103,7 +123,7 @@ fn through_host(
     let plugin = runtime.block_on(OnePlugin::start(wasm, manifest));
     let bus = plugin.host.bus().clone();
     group.bench_function(name, |bencher| {
-        bencher.iter_custom(|count| runtime.block_on(publish_many(&bus, draft, count)));
+        bencher.iter_custom(|count| clock.time(|| runtime.block_on(publish_many(&bus, draft, count))));
     });
     runtime.block_on(plugin.stop());
 }
@@ -116,13 +136,11 @@ async fn handler(wasm: Vec<u8>) -> SandboxHandler {
     template.start().await.expect("the guest starts")
 }
 
-async fn handle_many(handler: &mut SandboxHandler, count: u64) -> Duration {
+async fn handle_many(handler: &mut SandboxHandler, count: u64) {
     let delivery = Arc::new(delivery());
-    let began = Instant::now();
     for _ in 0..count {
         handler.handle(&delivery).await.expect("the guest acks");
     }
-    began.elapsed()
 }
 
 fn delivery() -> Delivery {
@@ -143,6 +161,7 @@ fn delivery() -> Delivery {
         attempt: 1,
         subscription: Name::parse("bench").expect("it is a name"),
         outbox: Outbox::new(OutboxLimits::default()),
+        state: State::detached(StateLimits::default()),
     }
 }
 

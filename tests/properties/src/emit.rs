@@ -2,6 +2,7 @@
 
 use plugbus::socket::protocol::{Request, parse_request};
 use plugbus::socket::{NewEvent, parse_event};
+use serde::de::IgnoredAny;
 
 /// The first line is a media type or empty, the rest is data: what a client writes about them is one line, and the host
 /// reads the same data out of it.
@@ -27,6 +28,7 @@ pub fn emit(bytes: &[u8]) {
             |text: &[u8]| text.trim_ascii().iter().map(|b| if b"\r\n".contains(b) { b' ' } else { *b }).collect();
         let (read, written): (Vec<u8>, Vec<u8>) = (bare(read), bare(data));
         assert!(read == written || (read.is_empty() && written == b"null"), "{line}");
+        assert!(data.is_empty() || serde_json::from_slice::<IgnoredAny>(data).is_ok(), "it was no JSON: {line}");
     } else {
         assert_eq!(read, data, "{line}");
     }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use crate::guests::{self, Guests};
+use crate::live::place::{read, read_text};
 use crate::process;
 use crate::setup::{self, TARGET};
 use crate::workspace::Workspace;
 
 use super::DemoError;
 use super::facts::{COUNT, LOG, NORMALIZE, RELAY, SPINS, TRAPS};
-use super::place::{read, read_text};
 
 /// The cargo feature that makes the changed build of normalize-hooks.
 pub(super) const FEATURE: &str = "stamp";
@@ -52,7 +52,7 @@ impl Built {
             SPINS => (&self.guests.fixtures, "spin-forever"),
             _ => (&self.guests.plugins, name),
         };
-        read(&folder.join(file).with_extension("wasm"))
+        Ok(read(&folder.join(file).with_extension("wasm"))?)
     }
 
     /// The manifest of a plugin: the sample that is shipped with it, with the webhook's origin for the sample's own.
@@ -74,7 +74,7 @@ fn changed(workspace: &Workspace) -> Result<Vec<u8>, DemoError> {
     cargo.args(["build", "--lib", "--target", TARGET, "--profile", guests::PROFILE]);
     process::run(cargo.args(["--package", NORMALIZE, "--features", FEATURE])).map_err(DemoError::Build)?;
     let file = format!("{}.wasm", NORMALIZE.replace('-', "_"));
-    read(&workspace.target.join(TARGET).join(guests::PROFILE).join(file))
+    Ok(read(&workspace.target.join(TARGET).join(guests::PROFILE).join(file))?)
 }
 
 /// A sample manifest for this machine. Fails where the sample has changed so much that this no longer fits.
@@ -90,9 +90,10 @@ fn adapt(name: &str, sample: String, origin: &str) -> Result<String, DemoError> 
     }
 }
 
-/// The manifest of a plugin that is bad on purpose: it gets some of the hooks, and gives up sooner than by default.
+/// The manifest of a plugin that is bad on purpose: it gets some of the hooks, and gives up sooner than by default. Not
+/// durable: taken out of the folder, it leaves dead letters and no place in the journal.
 fn bad_manifest(more: &str) -> String {
-    format!("filters = [\"hook.post-tool-use.>\"]\n[retry]\nattempts = 2\nbackoff_min_ms = 50\n{more}")
+    format!("filters = [\"hook.post-tool-use.>\"]\ndurable = false\n[retry]\nattempts = 2\nbackoff_min_ms = 50\n{more}")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::watch::Seen;
 use super::webhook::Posts;
-use super::{DemoError, json};
+use crate::live::{LiveError, json};
 
 /// The plugin that every hook goes through, and that is swapped.
 pub(super) const NORMALIZE: &str = "normalize-hooks";
@@ -14,6 +14,8 @@ pub(super) const NORMALIZE: &str = "normalize-hooks";
 pub(super) const COUNT: &str = "count-topics";
 /// The one that writes a file.
 pub(super) const LOG: &str = "log-jsonl";
+/// Beside the plugins folder, the one that log-jsonl is granted: its sample manifest says `../log`.
+pub(super) const LOG_FOLDER: &str = "log";
 /// The one that posts to a webhook.
 pub(super) const RELAY: &str = "relay-webhook";
 /// The plugins that are expected to handle everything they get.
@@ -123,14 +125,14 @@ impl Facts {
 }
 
 /// The plugins in what `plugins list --json` prints that run, and what the others were refused for.
-pub(super) fn plugins(list: &Value) -> Result<(Vec<Plugin>, Vec<Rejection>), DemoError> {
+pub(super) fn plugins(list: &Value) -> Result<(Vec<Plugin>, Vec<Rejection>), LiveError> {
     let all = json::list(list, "")?;
     let (running, refused): (Vec<&Value>, Vec<&Value>) = all.iter().partition(|one| one.get("counters").is_some());
     let running = running.into_iter().map(plugin).collect::<Result<_, _>>()?;
     Ok((running, refused.into_iter().map(rejection).collect::<Result<_, _>>()?))
 }
 
-fn plugin(value: &Value) -> Result<Plugin, DemoError> {
+fn plugin(value: &Value) -> Result<Plugin, LiveError> {
     let last = value.pointer("/last_faults").and_then(Value::as_array).and_then(|faults| faults.last());
     Ok(Plugin {
         name: json::text(value, "/name")?,
@@ -148,7 +150,7 @@ fn plugin(value: &Value) -> Result<Plugin, DemoError> {
     })
 }
 
-fn fault(value: &Value) -> Result<Fault, DemoError> {
+fn fault(value: &Value) -> Result<Fault, LiveError> {
     Ok(Fault {
         kind: json::text(value, "/kind")?,
         limit: json::optional(value, "/limit"),
@@ -156,7 +158,7 @@ fn fault(value: &Value) -> Result<Fault, DemoError> {
     })
 }
 
-fn rejection(value: &Value) -> Result<Rejection, DemoError> {
+fn rejection(value: &Value) -> Result<Rejection, LiveError> {
     Ok(Rejection {
         plugin: json::text(value, "/name")?,
         kind: json::text(value, "/last_rejection/kind")?,
@@ -165,7 +167,7 @@ fn rejection(value: &Value) -> Result<Rejection, DemoError> {
 }
 
 /// The dead letters in what `dead list --json` prints.
-pub(super) fn dead_letters(list: &Value) -> Result<Vec<DeadLetter>, DemoError> {
+pub(super) fn dead_letters(list: &Value) -> Result<Vec<DeadLetter>, LiveError> {
     let letter = |value: &Value| {
         let subscription = json::optional(value, "/subscription").unwrap_or_else(|| "nobody".to_owned());
         Ok(DeadLetter {

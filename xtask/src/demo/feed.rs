@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::process;
 
-use super::daemon::{self, Cli};
+use super::DemoError;
 use super::watch::{RAW, Seen, Watch};
-use super::{DemoError, LIMIT, json};
+use crate::live::{self, Cli, LIMIT, LiveError, json};
 
 /// Time from one line to the next: slow enough that plugins are swapped between two events, not after the last.
 pub(super) const PACE: Duration = Duration::from_millis(15);
@@ -33,7 +33,7 @@ impl<'a> Feed<'a> {
     pub(super) fn start(cli: &Cli, recorded: &'a str) -> Result<Self, DemoError> {
         let mut command = cli.command(&["emit", RAW, "--lines", "--json"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(cli.file(ERRORS)?);
-        let mut child = command.spawn().map_err(|error| DemoError::io("start `plugbus emit`", error))?;
+        let mut child = command.spawn().map_err(|error| LiveError::io("start `plugbus emit`", error))?;
         let (input, answers) = (child.stdin.take(), child.stdout.take());
         let answers = answers.map(|answers| thread::spawn(move || accepted(answers)));
         Ok(Self { child, input, answers, lines: recorded.lines().collect(), sent: 0, cli: cli.clone() })
@@ -89,12 +89,12 @@ impl<'a> Feed<'a> {
     fn broken(&mut self, error: std::io::Error) -> DemoError {
         match process::wait_within(&mut self.child, LIMIT) {
             Ok(Some(status)) => self.ended(status),
-            _ => DemoError::io("write to `plugbus emit`", error),
+            _ => LiveError::io("write to `plugbus emit`", error).into(),
         }
     }
 
     fn ended(&self, status: ExitStatus) -> DemoError {
-        DemoError::Ended { what: format!("plugbus emit {RAW} --lines"), status, said: self.cli.said(ERRORS) }
+        LiveError::Ended { what: format!("plugbus emit {RAW} --lines"), status, said: self.cli.said(ERRORS) }.into()
     }
 
     /// Sends the rest, and waits until `emit` has an answer for every line. The ids that the daemon gave them.
@@ -102,19 +102,19 @@ impl<'a> Feed<'a> {
         self.send_to(self.lines.len())?;
         self.input = None;
         let ended = process::wait_within(&mut self.child, LIMIT);
-        match ended.map_err(|error| DemoError::io("wait for `plugbus emit`", error))? {
+        match ended.map_err(|error| LiveError::io("wait for `plugbus emit`", error))? {
             Some(status) if status.success() => {
                 Ok(self.answers.take().and_then(|answers| answers.join().ok()).unwrap_or_default())
             }
             Some(status) => Err(self.ended(status)),
-            None => Err(DemoError::Slow { what: "the end of `plugbus emit`".to_owned(), limit: LIMIT }),
+            None => Err(LiveError::slow("the end of `plugbus emit`").into()),
         }
     }
 }
 
 impl Drop for Feed<'_> {
     fn drop(&mut self) {
-        daemon::end(&mut self.child);
+        live::end(&mut self.child);
     }
 }
 

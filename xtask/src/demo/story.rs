@@ -12,13 +12,13 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::build::Built;
-use super::daemon::{Cli, Daemon};
-use super::facts::{self, Facts, Plugin, Rejection};
-use super::place::{Place, read_text};
-use super::screen::Screen;
+use super::facts::{self, Facts, LOG_FOLDER, Plugin, Rejection};
 use super::watch::{Seen, Watch};
 use super::webhook::{Posts, Webhook};
-use super::{DemoError, LIMIT, POLL, json};
+use super::{DemoError, LOG};
+use crate::live::place::read_text;
+use crate::live::{Cli, Daemon, LIMIT, LiveError, POLL, Place, json};
+use crate::screen::Screen;
 
 /// Everything that runs. What is dropped is killed.
 struct Story<'a> {
@@ -59,7 +59,8 @@ impl Story<'_> {
     /// The last step: the end, in order.
     fn stop(mut self) -> Result<(Seen, Posts, bool), DemoError> {
         self.screen.step("The daemon is stopped");
-        let is_settled = self.daemon.stop()?;
+        self.daemon.stop()?;
+        let is_settled = self.cli.said(LOG).contains("everything was settled");
         let seen = self.watch.finish()?;
         let said = if is_settled { "everything was settled" } else { "not everything was settled" };
         self.screen.say(&format!("SIGTERM lets it finish what it holds. Its last words: {said}."));
@@ -79,7 +80,7 @@ impl Story<'_> {
         let mut yes = 0;
         while yes < 2 {
             if begun.elapsed() > LIMIT {
-                return Err(DemoError::Slow { what: what.to_owned(), limit: LIMIT });
+                return Err(LiveError::slow(what).into());
             }
             yes = if is_so()? { yes + 1 } else { 0 };
             thread::sleep(POLL);
@@ -90,8 +91,8 @@ impl Story<'_> {
 
 /// The ids in the files of log-jsonl, line by line. A line that is no event has none.
 fn logged(place: &Place) -> Result<Vec<String>, DemoError> {
-    let folder = place.log();
-    let failed = |error| DemoError::io(format!("read {}", folder.display()), error);
+    let folder = place.beside(LOG_FOLDER);
+    let failed = |error| LiveError::io(format!("read {}", folder.display()), error);
     let mut ids = Vec::new();
     for entry in fs::read_dir(&folder).map_err(failed)? {
         let text = read_text(&entry.map_err(failed)?.path())?;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::facts::{Facts, Plugin};
-use super::screen::{brief, table};
 use super::verdict;
+use crate::screen::{brief, table};
 
 /// Characters of a reason on the screen.
 const REASON_CHARACTERS_MAX: usize = 150;

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::daemon::{self, Cli};
-use super::{DemoError, LIMIT, json, time};
+use super::{DemoError, time};
+use crate::live::{self, Cli, LIMIT, LiveError, json};
 
 /// What recorded hooks are published on.
 pub(super) const RAW: &str = "hook.raw";
@@ -112,7 +112,7 @@ impl Watch {
     pub(super) fn start(cli: &Cli) -> Result<Self, DemoError> {
         let mut command = cli.command(&["tail", ">", "plugbus.>", "--json"]);
         command.stdout(Stdio::piped()).stderr(cli.file("tail.err")?);
-        let mut child = command.spawn().map_err(|error| DemoError::io("start `plugbus tail`", error))?;
+        let mut child = command.spawn().map_err(|error| LiveError::io("start `plugbus tail`", error))?;
         let shared = Arc::new(Shared::default());
         if let Some(lines) = child.stdout.take() {
             let shared = shared.clone();
@@ -139,7 +139,7 @@ impl Watch {
                 return Err(DemoError::Gone { what: what.to_owned() });
             }
             if left.is_zero() {
-                return Err(DemoError::Slow { what: what.to_owned(), limit: LIMIT });
+                return Err(LiveError::slow(what).into());
             }
             (seen, _) = self.shared.news.wait_timeout(seen, left).unwrap_or_else(PoisonError::into_inner);
         }
@@ -154,7 +154,7 @@ impl Watch {
         while !seen.has_ended {
             let left = LIMIT.saturating_sub(begun.elapsed());
             if left.is_zero() {
-                return Err(DemoError::Slow { what: "the end of `plugbus tail`".to_owned(), limit: LIMIT });
+                return Err(LiveError::slow("the end of `plugbus tail`").into());
             }
             (seen, _) = self.shared.news.wait_timeout(seen, left).unwrap_or_else(PoisonError::into_inner);
         }
@@ -164,7 +164,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        daemon::end(&mut self.child);
+        live::end(&mut self.child);
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::DemoError;
+use crate::live::LiveError;
 
 /// Each so many-th request is answered with 500.
 pub(super) const OUT_OF_ORDER_EVERY: u64 = 40;
@@ -57,8 +57,8 @@ struct Shared {
 
 impl Webhook {
     /// Starts on a free port.
-    pub(super) fn start() -> Result<Self, DemoError> {
-        let failed = |error| DemoError::io("serve HTTP on the loopback", error);
+    pub(super) fn start() -> Result<Self, LiveError> {
+        let failed = |error| LiveError::io("serve HTTP on the loopback", error);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let shared = Arc::new(Shared::default());

@@ -164,6 +164,21 @@ async fn handlers_that_publish_to_each_other_end_in_a_dead_letter() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_that_is_tried_for_ever_keeps_its_first_and_its_latest_attempts_only() {
+    let bus = Bus::default();
+    let attempts = std::num::NonZeroU32::new(1000).unwrap();
+    let retry = RetryPolicy { attempts, backoff_max: Duration::from_millis(1), ..RetryPolicy::default() };
+    let fails = |delivery: &Delivery| Err(Failure::retry(delivery.attempt).into());
+    let _sub = bus.subscribe("a").retry(retry).handlers(vec![Box::new(Sync(fails))]).unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    assert!(bus.wait_idle(LONG).await);
+    let letter = &bus.dead_letters().list(&DeadFilter::default())[0];
+    assert!(matches!(letter.reason, DeadReason::Exhausted { attempts: 1000, .. }));
+    let kept: Vec<u32> = letter.attempts.iter().map(|record| record.attempt).collect();
+    assert_eq!((kept.len(), kept[0], kept[1], kept[31]), (32, 1, 970, 1000));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_alarm_about_failures_that_fails_itself_ends() {
     for report in ["plugbus.delivery.dead", "plugbus.delivery.failed"] {
         let (bus, seen) = (Bus::default(), Seen::default());
@@ -251,6 +266,69 @@ async fn keyed_events_keep_their_order_at_any_concurrency() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn keyed_events_keep_their_order_through_retries() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let recorded = seen.clone();
+    let handle = move |delivery: Arc<Delivery>| {
+        let seen = recorded.clone();
+        async move {
+            let number: u32 = delivery.event.payload.parse().unwrap();
+            tokio::time::sleep(Duration::from_millis(u64::from(number % 3))).await;
+            if number % 4 == 1 && delivery.attempt < 3 {
+                return Err(Failure::retry("again"));
+            }
+            seen.add(format!("{}{number}", delivery.event.subject.as_deref().unwrap()));
+            Ok(())
+        }
+    };
+    let _sub = bus.subscribe(">").concurrency(4).ordering_key(OrderingKey::Subject).on(handle).unwrap();
+    for number in 0..20u32 {
+        for key in ["a", "b", "c", "d", "e", "f"] {
+            bus.publish(draft("t").subject(key).json(&number).unwrap()).await.unwrap();
+        }
+    }
+    let all = seen.until(120).await;
+    for key in ["a", "b", "c", "d", "e", "f"] {
+        let own: Vec<_> = all.iter().filter(|text| text.starts_with(key)).cloned().collect();
+        assert_eq!(own, (0..20).map(|number| format!("{key}{number}")).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_bounded_subscription_gets_exactly_as_many_from_many_threads() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let (bus, queued, inline) = (Bus::default(), Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let guard = runtime.enter();
+    let count = queued.clone();
+    let _queued = bus.subscribe(">").max_events(100).concurrency(3).on(move |_| {
+        let count = count.clone();
+        async move {
+            count.fetch_add(1, Relaxed);
+        }
+    });
+    drop(guard);
+    let count = inline.clone();
+    let _inline = bus.subscribe(">").max_events(100).inline(move |_: &Delivery| {
+        count.fetch_add(1, Relaxed);
+    });
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let bus = bus.clone();
+            std::thread::spawn(move || (0..200).map(|_| bus.try_publish(draft("a")).unwrap().matched).sum::<usize>())
+        })
+        .collect();
+    let matched: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+    assert!(runtime.block_on(bus.wait_idle(LONG)));
+    assert_eq!((matched, queued.load(Relaxed), inline.load(Relaxed)), (200, 100, 100));
+    let ended = async {
+        while !bus.subscriptions().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    runtime.block_on(async { tokio::time::timeout(LONG, ended).await }).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_key_concurrency_runs_as_many_at_once() {
     let bus = Bus::default();
     let gate = Arc::new(tokio::sync::Barrier::new(4));
@@ -293,6 +371,37 @@ async fn once_and_max_events_end_the_subscription_after_exactly_as_many() {
     assert_eq!(all, ["o:n0", "t:n0", "t:n1", "t:n2"]);
     assert!(bus.subscriptions().is_empty(), "both have ended");
     assert!(bus.dead_letters().list(&DeadFilter::default()).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bounded_subscription_ends_too_when_its_last_event_never_got_in() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let go = Arc::new(tokio::sync::Semaphore::new(0));
+    let (permits, recorded) = (go.clone(), seen.clone());
+    let three = bus.subscribe("a").max_events(3).queue_events_max(1).when_full(WhenFull::Wait { max: LONG });
+    let three = three.on(move |_| {
+        let (go, seen) = (permits.clone(), recorded.clone());
+        async move {
+            go.acquire().await.unwrap().forget();
+            seen.add("handled");
+        }
+    });
+    let three = three.unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    while three.stats().in_flight == 0 {
+        tokio::task::yield_now().await;
+    }
+    bus.publish(draft("a")).await.unwrap();
+    let mut third = Box::pin(bus.publish(draft("a")));
+    assert!(std::future::poll_fn(|context| std::task::Poll::Ready(third.as_mut().poll(context))).await.is_pending());
+    go.add_permits(2);
+    seen.until(2).await;
+    while three.stats().in_flight > 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(third);
+    assert!(three.is_ended() && bus.subscriptions().is_empty());
+    assert_eq!(bus.dead_letters().list(&DeadFilter::default())[0].reason, DeadReason::PublisherGone);
 }
 
 #[tokio::test(start_paused = true)]

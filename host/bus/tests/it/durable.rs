@@ -53,6 +53,18 @@ async fn a_receipt_comes_with_the_commit_and_not_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_on_the_wait_holds_while_the_journal_stalls() {
+    let (bus, journal) = start(Disk::default());
+    journal.gate.set_closed(true);
+    let settled = bus.publish_and_wait(draft("e.1"), Duration::from_secs(1)).await.unwrap();
+    assert_eq!((settled.receipt.disposition, settled.results.len()), (Disposition::Journaling, 0));
+    let reply = bus.request(draft("e.2"), Duration::from_secs(1)).await;
+    assert!(matches!(reply, Err(RequestError::TimedOut { timeout_ms: 1000 })), "{reply:?}");
+    journal.gate.set_closed(false);
+    assert_eq!(bus.publish(draft("e.3")).await.unwrap().seq, 3, "both of them are in the journal all the same");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_of_the_journal_hands_the_draft_back() {
     let (bus, journal) = start(Disk::default());
     *journal.gate.failing.lock().unwrap() = true;

@@ -208,3 +208,57 @@ async fn everything_about_an_event_counts_when_it_is_refused_by_bytes() {
     }
     assert_eq!(bus.dead_letters().stats().total, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_waits_for_all_full_queues_at_once() {
+    let bus = Bus::default();
+    let wait = |name: &str| {
+        let subscribe = bus.subscribe(">").name(name).queue_events_max(1);
+        subscribe.when_full(WhenFull::Wait { max: LONG }).stream().unwrap()
+    };
+    let (slow, mut quick) = (wait("slow"), wait("quick"));
+    bus.publish(draft("a")).await.unwrap();
+    let publishing = tokio::spawn({
+        let bus = bus.clone();
+        async move { bus.publish(draft("b")).await.unwrap() }
+    });
+    while slow.control().stats().full + quick.control().stats().full < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(quick.next().await.unwrap().topic.as_str(), "a");
+    let next = tokio::time::timeout(Duration::from_secs(1), quick.next()).await;
+    assert_eq!(next.unwrap().unwrap().topic.as_str(), "b", "it does not stand behind the slow one");
+    assert_eq!((publishing.await.unwrap().dead, slow.control().stats().dead), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_that_makes_room_lets_waiting_publishers_in() {
+    let bus = Bus::default();
+    let sub = stuck(&bus, WhenFull::Wait { max: LONG });
+    fill(&bus).await;
+    let waiting = tokio::spawn({
+        let bus = bus.clone();
+        async move { bus.publish(draft("a")).await.unwrap() }
+    });
+    while sub.stats().full == 0 {
+        tokio::task::yield_now().await;
+    }
+    let settings = Settings { queue_events_max: 10.try_into().unwrap(), ..Settings::clone(&sub.settings()) };
+    let handlers = vec![recorder(&Seen::default(), "")];
+    let new = Replace { filters: sub.filters(), handlers, settings: Some(settings) };
+    let control = sub.control();
+    // The old handler hangs until the end of the grace, and its lane with it: nothing is taken out.
+    let replacing = tokio::spawn(async move { control.replace(new, LONG * 10).await.map(drop) });
+    let receipt = tokio::time::timeout(Duration::from_secs(1), waiting).await.unwrap().unwrap();
+    assert_eq!((receipt.dead, sub.stats().waiting), (0, 3));
+    replacing.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_counts_the_dead_letter_of_a_wait_that_was_too_short() {
+    let bus = Bus::default();
+    let _stuck = stuck(&bus, WhenFull::Wait { max: LONG });
+    fill(&bus).await;
+    let settled = bus.publish_and_wait(draft("a"), Duration::from_secs(1)).await.unwrap();
+    assert_eq!((settled.receipt.dead, &settled.results[0].1), (1, &Settlement::Dead(DeadReason::PublisherGone)));
+}

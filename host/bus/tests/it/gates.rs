@@ -106,3 +106,16 @@ fn nothing_is_lost_between_publishers_and_the_end_of_a_hold() {
     let published: usize = publishers.into_iter().map(|thread| thread.join().unwrap()).sum();
     assert_eq!(seen.load(SeqCst), published);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_a_gate_takes_is_told_so() {
+    let bus = Bus::default();
+    let _sub = bus.subscribe("a").on(|_| async { Payload::text("pong") }).unwrap();
+    let mute = bus.mute(filter("a"));
+    let muted = bus.request(draft("a"), LONG).await.unwrap_err();
+    assert!(matches!(&muted, RequestError::Withheld { disposition: Disposition::Muted, .. }), "{muted}");
+    drop(mute);
+    let _hold = bus.hold(filter("a"), HoldMode::All, 1);
+    let held = bus.request(draft("a"), LONG).await.unwrap_err();
+    assert!(matches!(&held, RequestError::Withheld { disposition: Disposition::Held, .. }), "{held}");
+}

@@ -203,3 +203,27 @@ async fn a_handler_that_blocks_its_thread_does_not_hold_up_the_end() {
     drop(go_on);
     assert_eq!(report.unwrap().cut_off, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_on_its_way_when_the_bus_closes_is_a_dead_letter() {
+    let bus = Bus::default();
+    let (entered, wait_entered) = std::sync::mpsc::channel();
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let _first = bus.subscribe("a").inline(move |_: &Delivery| {
+        entered.send(()).unwrap();
+        let _ended = wait.lock().unwrap().recv();
+    });
+    let _second = bus.subscribe("a").name("second").on(|_| async {}).unwrap();
+    let publisher = std::thread::spawn({
+        let bus = bus.clone();
+        move || bus.try_publish(draft("a")).unwrap()
+    });
+    wait_entered.recv().unwrap();
+    bus.shutdown(Duration::from_millis(1)).await;
+    drop(go_on);
+    let receipt = publisher.join().unwrap();
+    assert_eq!((receipt.matched, receipt.dead), (2, 1));
+    let letters = bus.dead_letters().list(&DeadFilter::default());
+    assert_eq!((letters.len(), &letters[0].reason), (1, &DeadReason::Unsubscribed));
+}

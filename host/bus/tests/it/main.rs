@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 mod control;
+mod crowd;
+mod defaults;
 mod delivery;
 mod durable;
 mod durable_model;
@@ -13,4 +15,6 @@ mod memory_journal;
 mod model;
 mod old_buses;
 mod publish;
+mod stream;
 mod support;
+mod threads;

@@ -60,6 +60,38 @@ async fn only_declared_topics_are_taken_by_a_strict_bus() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_what_is_accepted_counts_as_published() {
+    let bus = Bus::default();
+    let _full = bus.subscribe("a").queue_events_max(1).when_full(WhenFull::Refuse).stream().unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    bus.publish(draft("a")).await.unwrap_err();
+    assert_eq!(bus.topics(&Filter::parse("a").unwrap())[0].published, 1);
+}
+
+#[tokio::test]
+async fn a_subscription_that_has_ended_is_let_go() {
+    let bus = Bus::default();
+    let held = Arc::new(());
+    let (inline, queued) = (held.clone(), held.clone());
+    let inline = bus.subscribe(">").inline(move |_: &Delivery| assert_eq!(Arc::strong_count(&inline), 3)).unwrap();
+    let queued = bus.subscribe(">").on(move |_| {
+        let _held = queued.clone();
+        async {}
+    });
+    for topic in ["a", "b", "c"] {
+        bus.publish(draft(topic)).await.unwrap();
+    }
+    assert!(bus.wait_idle(LONG).await);
+    drop((inline, queued));
+    let gone = async {
+        while Arc::strong_count(&held) > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG / 2, gone).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn topics_over_the_directorys_bound_are_still_delivered() {
     let bus = Bus::builder().topics_max(1).build();
     let mut stream = bus.subscribe(">").stream().unwrap();
@@ -70,32 +102,6 @@ async fn topics_over_the_directorys_bound_are_still_delivered() {
         assert_eq!(stream.next().await.unwrap().topic.as_str(), topic);
     }
     assert_eq!((bus.topics(&Filter::parse(">").unwrap()).len(), bus.stats().topics_unlisted), (1, 2));
-}
-
-#[test]
-fn plain_threads_without_a_runtime_publish() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-    let (bus, seen) = (Bus::default(), Seen::default());
-    let guard = runtime.enter();
-    let _sub = bus.subscribe(">").queue_events_max(100_000).handlers(vec![recorder(&seen, "")]).unwrap();
-    drop(guard);
-    let threads: Vec<_> = (0..8)
-        .map(|thread| {
-            let bus = bus.clone();
-            std::thread::spawn(move || {
-                for number in 0..500 {
-                    bus.try_publish(draft(&format!("t{thread}.n{number}"))).unwrap();
-                }
-            })
-        })
-        .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
-    let all = runtime.block_on(seen.until(4000));
-    for thread in 0..8 {
-        let own: Vec<_> = all.iter().filter(|topic| topic.starts_with(&format!("t{thread}."))).collect();
-        let expected: Vec<_> = (0..500).map(|number| format!("t{thread}.n{number}")).collect();
-        assert_eq!(own, expected.iter().collect::<Vec<_>>(), "order of one publisher");
-    }
 }
 
 #[tokio::test(start_paused = true)]

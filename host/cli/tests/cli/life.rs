@@ -19,10 +19,10 @@ fn a_signal_stops_it_in_order() {
 }
 
 #[test]
-fn what_was_not_settled_is_named() {
+fn what_was_not_settled_is_named_where_nothing_keeps_it() {
     let place = Place::new();
     place.plugin("idle", &Guest::replies('a').binary(), "");
-    let daemon = place.daemon();
+    let daemon = place.daemon_with(|command| command.args(["--journal-enabled", "false"]));
     place.ok(&["plugins", "pause", "idle"]);
     for n in 0..25 {
         place.ok(&["emit", "hook.x", "--id", &format!("event-{n}")]);

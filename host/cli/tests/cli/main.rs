@@ -4,6 +4,7 @@
 
 mod check;
 mod emit;
+mod journal;
 mod kill;
 mod life;
 mod output;

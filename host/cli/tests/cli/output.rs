@@ -36,7 +36,7 @@ fn everything_that_prints_data_prints_json_on_request() {
         (&["plugins", "pause", "letters"], "/done", json!("letters paused; its events wait")),
         (&["plugins", "resume", "letters"], "/done", json!("letters resumed")),
         (&["plugins", "reload", "letters"], "/done", json!("letters reloaded, generation 2 took over from 1")),
-        (&["plugins", "rescan"], "/done", json!("1 plugins, 0 refused; `plugbus plugins` says why")),
+        (&["plugins", "rescan"], "/done", json!("1 plugin, 0 refused")),
         (&["dead", "list"], "/0/topic", json!("hook.bad")),
         (&["dead", "show", "1"], "/attempts/0/kind", json!("trap")),
         (&["dead", "drop", "1"], "", json!({ "done": [1], "failed": [] })),

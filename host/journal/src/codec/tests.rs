@@ -127,6 +127,16 @@ fn what_is_over_a_bound_is_not_written() {
     assert_eq!(long(Event { extensions, ..plain() }), CodecError::Extensions(EXTENSIONS_MAX + 1));
 }
 
+#[test]
+fn the_seeds_of_the_fuzz_target_are_records_but_for_the_one_that_is_cut_off() {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fuzz/seeds/journal_record");
+    for seed in std::fs::read_dir(seeds).unwrap() {
+        let path = seed.unwrap().path();
+        let read = decode(&std::fs::read(&path).unwrap()).map(drop);
+        assert_eq!(read.is_err(), path.ends_with("cut-off"), "{}: {read:?}", path.display());
+    }
+}
+
 /// The layout is a promise to files that are already written.
 #[test]
 fn the_layout_stays() {

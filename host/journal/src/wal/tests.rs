@@ -139,7 +139,8 @@ proptest! {
         prop_assert_eq!(wal.committed, end);
         match verdict(&path) {
             Verdict::Whole => prop_assert!(keep < 32 + 24 || keep - whole.offset(end) < 24),
-            Verdict::Torn { bytes, .. } => prop_assert_eq!(bytes, keep - whole.offset(end)),
+            // Less than a frame's header at the end is not counted.
+            Verdict::Torn { bytes, .. } => prop_assert!((keep - whole.offset(end) - bytes) < 24),
             Verdict::Damaged { .. } => prop_assert!(false),
         }
     }

@@ -28,7 +28,10 @@ impl Writer {
             return Err((batch, Trouble { kind: Kind::Io, error }));
         };
         let full = self.state.full.as_ref();
-        match transact(conn, &mut self.ledger, full, &mut batch) {
+        let done = transact(conn, &mut self.ledger, full, &mut batch);
+        #[cfg(test)]
+        let done = self.sync_injected(done);
+        match done {
             Ok((fates, time)) => {
                 self.ledger.commit();
                 self.state.log.acknowledge(&self.files.wal());

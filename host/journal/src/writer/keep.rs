@@ -13,7 +13,8 @@ use crate::apply::Apply;
 use crate::clock::now_ns;
 use crate::reader::{accepted_ns, seq_at};
 use crate::retention::{Facts, plan};
-use crate::trouble::Trouble;
+use crate::schema::PUT_HEAD;
+use crate::trouble::{Kind, Trouble};
 
 impl Writer {
     /// Keeps the journal within its bounds.
@@ -26,11 +27,33 @@ impl Writer {
     }
 
     fn write_back(&mut self) -> Result<(), Trouble> {
-        if let (Some(conn), Some(mode)) = (&self.conn, self.state.log.due()) {
-            checkpoint(conn, mode).map_err(|error| Trouble::new("write back the log of", &error))?;
-            self.state.log.was_written_back(mode);
-            self.shared.stats().checkpoints += 1;
+        let (Some(conn), Some(mode)) = (&self.conn, self.state.log.due()) else { return Ok(()) };
+        match checkpoint(conn, mode) {
+            Ok(()) => {
+                self.state.log.was_written_back(mode);
+                self.shared.stats().checkpoints += 1;
+                Ok(())
+            }
+            Err(error) => {
+                let trouble = Trouble::new("write back the log of", &error);
+                if trouble.kind != Kind::Full {
+                    return Err(trouble);
+                }
+                // What is in the log is as safe as in the database, and as long as it has room events are taken.
+                tracing::debug!("no room to write the log of the journal back");
+                self.state.log.put_off();
+                Ok(())
+            }
         }
+    }
+
+    /// Writes something of no meaning, to see whether that is possible.
+    pub(super) fn probe(&mut self) -> Result<(), Trouble> {
+        let Some(conn) = &self.conn else { return Ok(()) };
+        let head = self.ledger.head;
+        let put = || conn.execute(PUT_HEAD, head.params()).map_err(|error| Trouble::new("write to", &error));
+        transaction(conn, put)?;
+        self.state.log.acknowledge(&self.files.wal());
         Ok(())
     }
 
@@ -168,13 +191,6 @@ impl Writer {
         self.state.log.was_written_back(Mode::Truncate);
         self.conn = Some(conn);
         Ok(())
-    }
-
-    #[cfg(test)]
-    pub(super) fn limit_pages(&self, pages: u32) {
-        if let Some(conn) = &self.conn {
-            conn.pragma_update(None, "max_page_count", pages).unwrap();
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 use crate::trouble::Trouble;
 use crate::wal::{self, Wal};
@@ -21,9 +21,11 @@ pub(crate) struct Log {
     pages: Arc<AtomicU32>,
     /// Frames up to the end of the last acknowledged transaction.
     acknowledged: u32,
-    /// What marks the generation in which that is; none where it is not known.
+    /// What marks the generation in which that is; none where it is not known or nothing is in the log.
     salts: Option<[u32; 2]>,
-    /// Frames that were in the log when it was last written back.
+    /// Whether the log was written back since, so that the next transaction may begin another generation.
+    may_begin_anew: bool,
+    /// Frames that were in the log when it was last written back, or was to be.
     written_back: u32,
 }
 
@@ -54,8 +56,9 @@ impl Log {
         if self.acknowledged < self.written_back {
             self.written_back = 0;
         }
-        if self.salts.is_none() {
+        if self.may_begin_anew || self.salts.is_none() {
             self.salts = salts(path);
+            self.may_begin_anew = false;
         }
     }
 
@@ -66,13 +69,18 @@ impl Log {
         (new >= PAGES).then_some(mode)
     }
 
+    /// It could not be written back: not again before it has grown as much once more.
+    pub(super) fn put_off(&mut self) {
+        self.written_back = self.acknowledged;
+    }
+
     /// The log was written back: the next transaction may begin it anew.
     pub(super) fn was_written_back(&mut self, mode: Mode) {
         self.written_back = self.acknowledged;
-        self.salts = None;
+        self.may_begin_anew = true;
         if mode == Mode::Truncate {
             self.pages.store(0, Ordering::Relaxed);
-            (self.acknowledged, self.written_back) = (0, 0);
+            (self.acknowledged, self.written_back, self.salts) = (0, 0, None);
         }
     }
 
@@ -107,12 +115,19 @@ fn salts(path: &Path) -> Option<[u32; 2]> {
     wal::salts(&header)
 }
 
-/// Writes the write-ahead log back into the database. Says whether all of it was.
-pub(crate) fn checkpoint(conn: &Connection, mode: Mode) -> rusqlite::Result<bool> {
+/// Writes the write-ahead log back into the database.
+///
+/// # Errors
+/// Where that fails, or not all of it could be written back and all of it must.
+pub(crate) fn checkpoint(conn: &Connection, mode: Mode) -> rusqlite::Result<()> {
     let sql = match mode {
         Mode::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
         Mode::Restart => "PRAGMA wal_checkpoint(RESTART)",
         Mode::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
     };
-    conn.query_row(sql, [], |row| Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?))
+    let busy = conn.query_row(sql, [], |row| row.get::<_, i64>(0))? != 0;
+    if busy && mode == Mode::Truncate {
+        return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None));
+    }
+    Ok(())
 }

@@ -153,7 +153,7 @@ fn a_cursor_is_made_once_is_absent_and_retired_with_all_it_has() {
     rig.close();
     let rig = Rig::open(dir.path());
     let absent = Cursor { name: name("c"), floor: 1, settled: vec![], retries: vec![], absent_since_ns: Some(77) };
-    assert_eq!(rig.recovered.cursors, [absent.clone()]);
+    assert_eq!(rig.recovered.cursors, std::slice::from_ref(&absent));
     rig.write(open("c", 2));
     let mut counted = settle("c", 3, 1);
     counted.state = vec![set("k", "v")];

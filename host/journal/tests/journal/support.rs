@@ -102,11 +102,14 @@ impl Rig {
         self.write(Write::Append(Box::new(append(event(id)))));
     }
 
-    /// Appends events with these numbers as ids, and waits until they are in.
+    /// Appends events with these numbers as ids, and waits until they are in, a thousand at a time: more than its capacity
+    /// would be refused, as there are no permits here.
     pub fn fill(&self, ids: std::ops::Range<usize>) {
-        let before = self.told.wait(0).len();
-        let count = ids.len();
-        ids.for_each(|id| self.append(id));
+        let (before, count) = (self.told.wait(0).len(), ids.len());
+        for (done, id) in ids.enumerate() {
+            self.append(id);
+            self.told.wait((before + done).saturating_sub(1000));
+        }
         self.told.wait(before + count);
     }
 

@@ -52,6 +52,28 @@ pub(super) fn set(config: &mut Config, name: &str, text: &str) -> Result<(), Str
     Ok(())
 }
 
+/// Checks every value; the error says what is wrong.
+pub(super) fn check(config: &Config) -> Result<(), String> {
+    // Paths need not be text, as they must be in a file, so only their absence is looked for.
+    for (name, path) in [("plugins_dir", &config.plugins_dir), ("data_dir", &config.data_dir)] {
+        if path.as_os_str().is_empty() {
+            return Err(format!("`{name}` is empty; a path is needed"));
+        }
+    }
+    let rest = Config { plugins_dir: "p".into(), data_dir: "d".into(), socket: None, ..config.clone() };
+    let values = Table::try_from(rest).map_err(|error| error.to_string())?;
+    for key in KEYS {
+        let found = match key.name.split_once('.') {
+            None => values.get(key.name),
+            Some((section, leaf)) => values.get(section).and_then(|section| section.get(leaf)),
+        };
+        if let Some(value) = found {
+            check_value(key.kind, value).map_err(|problem| format!("`{}` {problem}", key.name))?;
+        }
+    }
+    Ok(())
+}
+
 type Problem = (Range<usize>, String);
 
 /// Checks keys and values, with their places.

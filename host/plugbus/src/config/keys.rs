@@ -77,9 +77,9 @@ keys! {
     "journal.sync" "journal-sync" "PLUGBUS_JOURNAL_SYNC" Kind::Choice(&["always", "group", "os"]),
         "What an acknowledgement waits for: a sync of its own, one shared with others, or the system's [default: group]";
     "journal.bytes_max" "journal-bytes-max" "PLUGBUS_JOURNAL_BYTES_MAX" number(1 << 20, 1 << 50),
-        "Bytes of the journal before its oldest events are retired [default: 1 GiB]";
+        "Bytes of the journal before its oldest events are retired [default: 1024 MiB]";
     "journal.age_max_ms" "journal-age-max-ms" "PLUGBUS_JOURNAL_AGE_MAX_MS" number(1000, 3650 * DAY_MS),
-        "Age at which settled events are retired [default: 7 days]";
+        "Age at which settled events are retired, a week unless set [default: 604800000]";
     "journal.on_full" "journal-on-full" "PLUGBUS_JOURNAL_ON_FULL" Kind::Choice(&["refuse", "drop-oldest-and-report"]),
         "What happens when the journal is full of events that somebody has not settled [default: refuse]";
     "journal.dedupe_events_max" "journal-dedupe-events-max" "PLUGBUS_JOURNAL_DEDUPE_EVENTS_MAX" number(0, 10_000_000),
@@ -89,7 +89,7 @@ keys! {
     "journal.writes_max" "journal-writes-max" "PLUGBUS_JOURNAL_WRITES_MAX" number(1, 1_000_000),
         "Writes on their way into the journal at one time [default: 4096]";
     "journal.absent_max_ms" "journal-absent-max-ms" "PLUGBUS_JOURNAL_ABSENT_MAX_MS" number(1, 3650 * DAY_MS),
-        "How long the place of a plugin that is gone is kept in the journal [default: 24 h]";
+        "How long the place of a plugin that is gone is kept in the journal, a day unless set [default: 86400000]";
     "sandbox.compile_cache" "sandbox-compile-cache" "PLUGBUS_SANDBOX_COMPILE_CACHE" Kind::Switch,
         "Keep compiled code in <data_dir>/cache [default: true]";
     "sandbox.component_bytes_max" "sandbox-component-bytes-max" "PLUGBUS_SANDBOX_COMPONENT_BYTES_MAX" number(1, 1 << 30),

@@ -4,10 +4,12 @@
 //! [`FLUSH_BYTES`]; a client that does not read its answers is closed after the write time-out. A panic in an operation
 //! ends this connection alone.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
@@ -20,6 +22,9 @@ mod tail;
 
 /// Answers are sent when there are so many bytes of them, at the latest.
 const FLUSH_BYTES: usize = 64 * 1024;
+
+/// Publishes of one connection that are on their way at one time.
+const PUBLISHING_MAX: usize = 64;
 
 /// Why a connection ended, beside the ordinary ways.
 #[derive(Debug, thiserror::Error)]
@@ -64,17 +69,30 @@ where
     W: AsyncWrite + Unpin,
 {
     let mut number = 0;
+    let mut publishing = Publishing::default();
     loop {
         let line = tokio::select! {
             biased;
-            () = left(phase, Phase::Serving) => return out.bye("the host is stopping").await,
+            () = left(phase, Phase::Serving) => {
+                publishing.answer(0, out).await?;
+                return out.bye("the host is stopping").await;
+            }
             line = lines.next() => line?,
         };
         if line != Line::Complete {
+            publishing.answer(0, out).await?;
             return end(services, line, number + 1, out).await;
         }
         number += 1;
-        match parse_request(lines.current()) {
+        let parsed = parse_request(lines.current());
+        if let Ok(Request::Publish { event, wait_ms: None }) = &parsed {
+            count(&services.counters.requests);
+            publishing.begin(services, event, number).await;
+        } else {
+            publishing.answer(0, out).await?;
+        }
+        match parsed {
+            Ok(Request::Publish { wait_ms: None, .. }) => {}
             Ok(Request::Tail { filters, from }) => {
                 count(&services.counters.requests);
                 return tail::tail(services, tail::Wanted { filters, from, number }, lines, out, phase).await;
@@ -88,9 +106,33 @@ where
                 out.push(&at(Response::Error(error), number))?;
             }
         }
-        if !lines.has_another() || out.buffer.len() >= FLUSH_BYTES {
+        let more = lines.has_another();
+        publishing.answer(if more { PUBLISHING_MAX - 1 } else { 0 }, out).await?;
+        if !more || out.buffer.len() >= FLUSH_BYTES {
             out.flush().await?;
         }
+    }
+}
+
+/// Publishes of one connection that have begun and are not answered: those of lines that came together share the journal's
+/// commits. Bounded by [`PUBLISHING_MAX`]; the client waits when it is reached.
+#[derive(Default)]
+struct Publishing(VecDeque<(u64, Result<plugbus_bus::Publishing, ErrorLine>)>);
+
+impl Publishing {
+    async fn begin(&mut self, services: &Services, event: &RawValue, number: u64) {
+        self.0.push_back((number, operations::begin_publish(services, event).await));
+    }
+
+    /// Answers the oldest, until only so many are left.
+    async fn answer<W: AsyncWrite + Unpin>(&mut self, left: usize, out: &mut Out<W>) -> Result<(), Ended> {
+        while self.0.len() > left
+            && let Some((number, begun)) = self.0.pop_front()
+        {
+            let answer = operations::finish_publish(begun).await;
+            out.push(&at(answer, number))?;
+        }
+        Ok(())
     }
 }
 

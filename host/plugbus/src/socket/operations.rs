@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus_bus::{Filter, Name, PublishError, Receipt, RequestError, Settlement, Subscription};
+use plugbus_bus::{Filter, Name, PublishError, Publishing, Receipt, RequestError, Settlement, Subscription};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -26,7 +26,9 @@ pub(super) const WATCHER_PREFIX: &str = "watch/";
 pub(super) async fn answer(services: &Services, request: Request) -> Response {
     let result = match request {
         Request::Ping {} => Ok(pong()),
-        Request::Publish { event, wait_ms: None } => publish(services, &event).await,
+        Request::Publish { event, wait_ms: None } => {
+            return finish_publish(begin_publish(services, &event).await).await;
+        }
         Request::Publish { event, wait_ms: Some(wait_ms) } => publish_and_wait(services, &event, wait_ms).await,
         Request::Ask { event, wait_ms } => ask(services, &event, wait_ms.unwrap_or(WAIT_MS_DEFAULT)).await,
         Request::Tail { .. } => Err(ErrorLine::new(ErrorCode::BadRequest, "a watch cannot begin here")),
@@ -78,9 +80,15 @@ fn pong() -> Response {
     Response::Pong { version: env!("CARGO_PKG_VERSION").into(), protocol: PROTOCOL, pid: std::process::id() }
 }
 
-async fn publish(services: &Services, event: &RawValue) -> Result<Response> {
-    let receipt = services.bus.publish(event::parse_event(event)?).await;
-    Ok(Response::Accepted(accepted(&receipt.map_err(|error| refused(&error))?)))
+/// Gives an event its place in the order.
+pub(super) async fn begin_publish(services: &Services, event: &RawValue) -> Result<Publishing> {
+    services.bus.begin_publish(event::parse_event(event)?).await.map_err(|error| refused(&error))
+}
+
+/// Waits until it is accepted.
+pub(super) async fn finish_publish(begun: Result<Publishing>) -> Response {
+    let finished = async { Ok(accepted(&begun?.finish().await.map_err(|error| refused(&error))?)) };
+    finished.await.map_or_else(Response::Error, Response::Accepted)
 }
 
 async fn publish_and_wait(services: &Services, event: &RawValue, wait_ms: u64) -> Result<Response> {
@@ -129,7 +137,8 @@ fn accepted(receipt: &Receipt) -> Accepted {
 
 fn refused(error: &PublishError) -> ErrorLine {
     let code = match error {
-        PublishError::Full { .. } => ErrorCode::Full,
+        PublishError::Full { .. } | PublishError::Busy(_) => ErrorCode::Full,
+        PublishError::Journal { .. } => ErrorCode::Failed,
         PublishError::Closed(_) => ErrorCode::Stopping,
         _ => ErrorCode::InvalidEvent,
     };

@@ -144,6 +144,34 @@ fn every_key_can_be_set_from_text_and_refuses_nonsense() {
 }
 
 #[test]
+fn a_configuration_filled_in_by_hand_is_checked_as_strictly() {
+    assert!(Config::default().check().is_ok());
+    let not_text: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(vec![b'a', 0xff]);
+    let odd_paths = Config { plugins_dir: not_text.into(), ..Config::default() };
+    assert!(odd_paths.check().is_ok(), "a path need not be text");
+    type Spoil = fn(&mut Config);
+    let table: [(Spoil, &str); 5] = [
+        (|config| config.source = "a\nb".into(), "configuration: `source` is `a\\nb`; text of 1 to 255 bytes"),
+        (
+            |config| config.clients.connections_max = 0,
+            "configuration: `clients.connections_max` is 0; a whole number from 1",
+        ),
+        (|config| config.loader.rescan_ms = 0, "configuration: `loader.rescan_ms` is 0; a whole number from 50"),
+        (|config| config.log.level = String::new(), "configuration: `log.level` is ``; text of 1 to 255"),
+        (|config| config.data_dir = PathBuf::new(), "configuration: `data_dir` is empty; a path is needed"),
+    ];
+    for (spoil, expected) in table {
+        let mut config = Config::default();
+        spoil(&mut config);
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    let mut config = Config::default();
+    config.events.data_bytes_max = u64::MAX;
+    assert!(config.check().is_err());
+}
+
+#[test]
 fn a_line_holds_any_event_that_the_data_bound_allows() {
     let max = plugbus::config::Clients::line_bytes_max(1 << 20);
     assert!(max > (1 << 20) * 3 / 2 + 32 * 2 * 4096);

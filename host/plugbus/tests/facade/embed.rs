@@ -64,6 +64,17 @@ async fn a_folder_that_cannot_be_made_is_named_with_its_key() {
 }
 
 #[tokio::test]
+async fn a_setting_out_of_its_range_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config =
+        plugbus::config::Config { data_dir: folder.path().join("d"), ..plugbus::config::Config::default() };
+    config.clients.watch_events_max = 0;
+    let error = Host::builder().config(config).start().await.unwrap_err();
+    assert!(matches!(error, HostError::Config(_)), "{error}");
+    assert!(!folder.path().join("d").exists());
+}
+
+#[tokio::test]
 async fn a_start_that_fails_late_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let builder = || Host::builder().plugins_dir(folder.path().join("p")).data_dir(folder.path().join("d"));

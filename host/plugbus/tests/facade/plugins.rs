@@ -3,6 +3,7 @@
 //!
 //! Needs the guests: `cargo xtask guests` builds them.
 
+mod manifest;
 mod real;
 mod webhook;
 

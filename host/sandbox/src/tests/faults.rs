@@ -46,7 +46,7 @@ async fn a_spinning_guest_runs_out_of_fuel() {
 async fn a_spinning_guest_with_endless_fuel_hits_its_deadline_and_lets_others_run() {
     let mut spec = spec();
     spec.limits.fuel_per_event = u64::MAX;
-    spec.limits.deadline = Duration::from_millis(60);
+    spec.limits.deadline = Duration::from_millis(600);
     let mut handler = start(&Guest::handling("(loop (br 0)) (unreachable)"), spec).await;
     // One thread: the counter below moves only if the guest yields.
     let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -59,7 +59,7 @@ async fn a_spinning_guest_with_endless_fuel_hits_its_deadline_and_lets_others_ru
     });
     let fault = fault(&mut handler).await;
     other.abort();
-    assert_eq!(fault.kind, FaultKind::Deadline { limit: Duration::from_millis(60) });
+    assert_eq!(fault.kind, FaultKind::Deadline { limit: Duration::from_millis(600) });
     assert!(fault.message.contains("computing") && !fault.backtrace.is_empty(), "{fault:?}");
     assert!(count.load(std::sync::atomic::Ordering::Relaxed) >= 5);
 }
@@ -85,6 +85,19 @@ async fn a_guest_that_hoards_memory_is_stopped_at_its_limit() {
     assert_eq!(fault_kind(&mut handler).await, FaultKind::Memory { limit_bytes: 16 << 20 });
     let peak = handler.template().metrics().memory_bytes_peak;
     assert!((15 << 20..=16 << 20).contains(&peak), "{peak}");
+}
+
+#[tokio::test]
+async fn exceptions_count_as_memory() {
+    let throws = Guest::handling(
+        "(loop $again (block $caught (try_table (catch $e $caught) (throw $e))) (br $again)) (unreachable)",
+    )
+    .items("(tag $e)");
+    let mut spec = spec();
+    spec.limits.fuel_per_event = 5_000_000_000;
+    let mut handler = start(&throws, spec).await;
+    let fault = fault(&mut handler).await;
+    assert_eq!(fault.kind, FaultKind::Memory { limit_bytes: 16 << 20 }, "{fault:?}");
 }
 
 #[cfg(target_os = "linux")]
@@ -211,11 +224,19 @@ async fn the_numbers_of_core_instances_tables_and_memories_are_bounded() {
 
 #[tokio::test]
 async fn the_hosts_resources_that_a_guest_holds_are_bounded() {
-    let guest = Guest::handling("(loop (drop (call $sleep (i64.const 1))) (br 0)) (unreachable)").wasi(&[SLEEP, BLOCK]);
-    let mut handler = start(&guest, spec()).await;
-    let fault = fault(&mut handler).await;
-    assert!(matches!(fault.kind, FaultKind::HostCall { .. }), "{fault:?}");
-    assert!(handler.template().metrics().fuel_last < 1_000_000);
+    let hosts = Guest::handling("(loop (drop (call $sleep (i64.const 1))) (br 0)) (unreachable)").wasi(&[SLEEP, BLOCK]);
+    let make = super::guest::Wasi {
+        component: "(type $own (resource (rep i32))) (core func $make (canon resource.new $own))",
+        name: "make",
+        ty: "(param i32) (result i32)",
+    };
+    let own = Guest::handling("(loop (drop (call $make (i32.const 1))) (br 0)) (unreachable)").wasi(&[make]);
+    for guest in [hosts, own] {
+        let mut handler = start(&guest, spec()).await;
+        let fault = fault(&mut handler).await;
+        assert_eq!(fault.kind, FaultKind::Handles { limit: 1024 }, "{fault:?}");
+        assert!(handler.template().metrics().fuel_last < 1_000_000);
+    }
 }
 
 #[tokio::test]
@@ -234,4 +255,40 @@ async fn random_bytes_in_one_call_are_bounded() {
     };
     assert!(handle(&mut start(&ask(1 << 16), spec()).await).await.is_ok());
     assert!(handle(&mut start(&ask(1 << 30), spec()).await).await.is_err());
+}
+
+/// Debug sections of a hostile kind: so many units with nothing in them.
+fn debug_units(count: usize) -> String {
+    let unit = "\\08\\00\\00\\00\\04\\00\\00\\00\\00\\00\\04\\00";
+    format!(r#"(@custom ".debug_info" "{}") (@custom ".debug_abbrev" "\00")"#, unit.repeat(count))
+}
+
+#[tokio::test]
+async fn debug_information_does_not_hold_up_a_thread() {
+    let recurses = "(func $again (call $again) (call $again))";
+    let guest = Guest::handling("(call $again) (unreachable)").items(format!("{recurses} {}", debug_units(500_000)));
+    let mut handler = start(&guest, spec()).await;
+    let begun = std::time::Instant::now();
+    let fault = fault(&mut handler).await;
+    assert_eq!(fault.backtrace.len(), 64);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+/// A C++ function whose parameters each have the one before twice: 400 bytes of name for a terabyte of text.
+fn explosive_name() -> String {
+    let digit = |n: u32| char::from_digit(n, 36).unwrap().to_ascii_uppercase();
+    let parameters: String = (0..35).map(|n| format!("S_IS{0}_S{0}_E", digit(n))).collect::<Vec<_>>().concat();
+    format!("_Z1fSt4pairIiiE{parameters}")
+}
+
+#[tokio::test]
+async fn names_that_grow_when_they_are_read_are_cut() {
+    let guest = Guest::handling("(call $named) (unreachable)")
+        .items(format!(r#"(func $named (@name "{}") (unreachable))"#, explosive_name()));
+    let mut handler = start(&guest, spec()).await;
+    let begun = std::time::Instant::now();
+    let fault = fault(&mut handler).await;
+    assert!(fault.backtrace.iter().all(|frame| frame.len() < 1200), "{fault:?}");
+    assert!(fault.backtrace[0].contains("_Z1fSt4pair"), "{fault:?}");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }

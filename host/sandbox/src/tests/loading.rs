@@ -210,6 +210,17 @@ async fn instances_from_a_pool_work_and_its_end_is_an_error() {
 }
 
 #[tokio::test]
+async fn modules_with_several_tables_and_memories_fit_into_a_pool_too() {
+    let sandbox = Sandbox::new(SandboxConfig { instances_max: 2, ..SandboxConfig::default() }).unwrap();
+    let items = "(table $a 1 funcref) (table $b 1 externref) (table $c 1 funcref) (memory $more 1)";
+    let code = "(drop (table.grow $b (ref.null extern) (i32.const 10)))
+        (i32.store $more (i32.const 0) (i32.const 7)) (i32.const 64)";
+    let component = sandbox.compile(Guest::handling(code).items(items).binary()).await.unwrap();
+    let mut handler = component.link(spec()).unwrap().start().await.unwrap();
+    assert!(handle(&mut handler).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_component_says_what_it_is() {
     let wasm = Guest::default().binary();
     let component = sandbox().compile(wasm.clone()).await.unwrap();

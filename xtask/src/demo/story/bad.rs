@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
+use super::super::DemoError;
 use super::super::facts::{GOOD, Plugin, SPINS, TEXT, TRAPS};
 use super::super::feed::Feed;
-use super::super::screen::brief;
 use super::super::watch::Seen;
-use super::super::{DemoError, json};
 use super::{Counted, Story};
+use crate::live::json;
+use crate::screen::brief;
 
 /// Hooks that are kept back until the bad plugins are there: enough of them for both to be suspended.
 const FOR_BAD: usize = 60;

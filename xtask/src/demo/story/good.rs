@@ -6,15 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::super::build::{Built, FEATURE};
-use super::super::daemon::{Cli, Daemon};
 use super::super::facts::{COUNT, GOOD, LOG, NORMALIZE, RELAY, count};
 use super::super::feed::{Feed, PACE};
-use super::super::place::Place;
-use super::super::screen::{Screen, brief};
 use super::super::watch::Watch;
 use super::super::webhook::{OUT_OF_ORDER_EVERY, Webhook};
-use super::super::{DemoError, json};
+use super::super::{DemoError, LOG as DAEMON_LOG};
 use super::Story;
+use crate::live::{Cli, Daemon, LiveError, Place, json};
+use crate::screen::{Screen, brief};
 
 /// Hooks that are sent before a plugin is swapped, and that are kept back until the changed one is there.
 const BEFORE_SWAP: usize = 100;
@@ -31,7 +30,7 @@ impl<'a> Story<'a> {
             place.put(name, Some(&built.manifest(name, &origin)?), &built.component(name)?)?;
         }
         let cli = Cli::new(&built.program, place.path());
-        let daemon = Daemon::start(&cli)?;
+        let daemon = Daemon::start(&cli, &["--loader-unload-grace-ms", "500"], DAEMON_LOG)?;
         screen.say(&format!(
             "$ plugbus run     (process {}, in {})\n\
              Each plugin is a WebAssembly component in a sandbox of its own. It can touch what its manifest \
@@ -102,7 +101,7 @@ impl<'a> Story<'a> {
             Ok(is_through && good.all(|plugin| plugin.waiting + plugin.in_flight == 0))
         };
         match self.until("the good plugins to be through", at_rest) {
-            Err(DemoError::Slow { .. }) => Ok(false),
+            Err(DemoError::Live(LiveError::Slow { .. })) => Ok(false),
             other => other.map(|()| true),
         }
     }
@@ -113,7 +112,7 @@ impl<'a> Story<'a> {
         let command = ["emit", "stats.topics.get", "--request"];
         let answer = self.cli.run(&command)?;
         let answer: Value = serde_json::from_str(&answer)
-            .map_err(|source| DemoError::NotJson { command: format!("plugbus {}", command.join(" ")), source })?;
+            .map_err(|source| LiveError::NotJson { what: format!("`plugbus {}`", command.join(" ")), source })?;
         let topics = json::numbers(&answer, "/topics")?;
         let most = topics.iter().max_by_key(|(_, count)| **count);
         let (topic, most) = most.map(|(topic, count)| (topic.as_str(), *count)).unwrap_or_default();

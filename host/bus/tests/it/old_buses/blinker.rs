@@ -74,7 +74,7 @@ async fn receiver_connected() {
     drop(bus.subscribe("a").name("brief").on(|_| async {}).unwrap());
     let mut topics = Vec::new();
     for _ in 0..3 {
-        topics.push(told.next().await.unwrap().topic.to_string());
+        topics.push(next(&mut told).await.topic.to_string());
     }
     assert_eq!(topics[1..], ["plugbus.subscription.added", "plugbus.subscription.removed"]);
 }

@@ -12,7 +12,7 @@ async fn bounded_queues_with_a_policy() {
     for id in ["1", "2", "3"] {
         bus.publish(draft("a").id(id)).await.unwrap();
     }
-    assert_eq!(&*stream.next().await.unwrap().id, "2");
+    assert_eq!(&*next(&mut stream).await.id, "2");
     let refusing = bus.subscribe("b").queue_events_max(1).when_full(WhenFull::Refuse).stream().unwrap();
     bus.publish(draft("b")).await.unwrap();
     let refused = bus.publish(draft("b").id("mine")).await.unwrap_err();
@@ -25,7 +25,7 @@ async fn bounded_queues_with_a_policy() {
     let mut newest = bus.subscribe("d").queue_events_max(1).when_full(WhenFull::DropNewest).stream().unwrap();
     bus.publish(draft("d").id("1")).await.unwrap();
     assert_eq!(bus.publish(draft("d").id("2")).await.unwrap().dropped, 1);
-    assert_eq!(&*newest.next().await.unwrap().id, "1");
+    assert_eq!(&*next(&mut newest).await.id, "1");
 }
 
 #[tokio::test(start_paused = true)]

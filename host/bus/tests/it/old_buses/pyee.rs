@@ -21,7 +21,7 @@ async fn on() {
     let mut stream = bus.subscribe("order").stream().unwrap();
     bus.publish(draft("order")).await.unwrap();
     assert_eq!(seen.until(2).await, ["inline", "task order"]);
-    assert_eq!(stream.next().await.unwrap().topic.as_str(), "order");
+    assert_eq!(next(&mut stream).await.topic.as_str(), "order");
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +66,7 @@ async fn error_events() {
     let _bad = bus.subscribe("order").name("bad").on(|_| async { Err::<(), _>(Failure::reject("no stock")) }).unwrap();
     bus.publish(draft("order")).await.expect("the publisher has no part in it");
     for stream in [&mut failed, &mut dead] {
-        let data: serde_json::Value = stream.next().await.unwrap().payload.parse().unwrap();
+        let data: serde_json::Value = next(stream).await.payload.parse().unwrap();
         assert_eq!((&data["subscription"], &data["event"]["topic"]), (&"bad".into(), &"order".into()));
         assert!(data["reason"].as_str().unwrap().contains("no stock"));
     }
@@ -96,9 +96,9 @@ async fn listener_lists() {
 async fn new_listener_events() {
     let bus = Bus::default();
     let mut added = bus.subscribe("plugbus.subscription.added").stream().unwrap();
-    assert_eq!(added.next().await.unwrap().topic.as_str(), "plugbus.subscription.added", "of the stream itself");
+    assert_eq!(next(&mut added).await.topic.as_str(), "plugbus.subscription.added", "of the stream itself");
     let _sub = bus.subscribe("order").name("new").on(|_| async {}).unwrap();
-    let data: serde_json::Value = added.next().await.unwrap().payload.parse().unwrap();
+    let data: serde_json::Value = next(&mut added).await.payload.parse().unwrap();
     assert_eq!((&data["subscription"], &data["filters"][0]), (&"new".into(), &"order".into()));
 }
 

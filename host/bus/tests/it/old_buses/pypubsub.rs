@@ -37,7 +37,7 @@ async fn listener_and_exception_handlers() {
     let _good = bus.subscribe("a").name("good").handlers(vec![recorder(&seen, "")]).unwrap();
     bus.publish(draft("a")).await.unwrap();
     assert_eq!(seen.until(1).await, ["a"], "one listener's exception is not the others' business");
-    let data: serde_json::Value = failed.next().await.unwrap().payload.parse().unwrap();
+    let data: serde_json::Value = next(&mut failed).await.payload.parse().unwrap();
     assert_eq!(
         (&data["subscription"], &data["kind"], &data["is_fault"]),
         (&"bad".into(), &"panic".into(), &true.into())
@@ -55,7 +55,7 @@ async fn topic_notifications() {
     bus.publish(draft("published")).await.unwrap();
     let mut seen = Vec::new();
     for _ in 0..5 {
-        let event = told.next().await.unwrap();
+        let event = next(&mut told).await;
         let data: serde_json::Value = event.payload.parse().unwrap();
         seen.push(format!("{} {}", event.topic, data["topic"].as_str().or(data["filters"][0].as_str()).unwrap()));
     }

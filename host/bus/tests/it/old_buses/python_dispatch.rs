@@ -20,7 +20,7 @@ async fn emission_lock() {
         assert_eq!(receipt.disposition, Disposition::Held);
     }
     drop(lock);
-    assert_eq!(stream.next().await.unwrap().payload.parse::<u32>().unwrap(), 3, "the last one, when the lock is gone");
+    assert_eq!(next(&mut stream).await.payload.parse::<u32>().unwrap(), 3, "the last one, when the lock is gone");
     assert_eq!(stream.control().stats().waiting, 0);
     drop(bus.hold(Filter::parse("level").unwrap(), HoldMode::LatestPerTopic, 10));
     assert_eq!(bus.publish(draft("level")).await.unwrap().matched, 1, "with nothing held it mutes nothing");

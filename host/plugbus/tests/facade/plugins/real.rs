@@ -65,12 +65,18 @@ impl Input {
 }
 
 impl Real {
-    /// Starts a host with the plugin and this manifest.
+    /// Starts a host with a plugin of this repository and this manifest.
     pub(super) async fn start(plugin: &str, manifest: &str) -> Self {
+        Self::start_file(&built::plugin(plugin), manifest).await
+    }
+
+    /// Starts a host with any component and this manifest.
+    pub(super) async fn start_file(wasm: &Path, manifest: &str) -> Self {
+        let plugin = wasm.file_stem().unwrap().to_str().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let plugins = folder.path().join("plugins");
         fs::create_dir(&plugins).unwrap();
-        fs::copy(built::plugin(plugin), plugins.join(plugin).with_extension("wasm")).unwrap();
+        fs::copy(wasm, plugins.join(plugin).with_extension("wasm")).unwrap();
         fs::write(plugins.join(plugin).with_extension("toml"), manifest).unwrap();
         let heard = Arc::new(Heard::default());
         let builder = Host::builder().plugins_dir(plugins).data_dir(folder.path().join("data")).no_socket();
@@ -93,19 +99,24 @@ impl Real {
 
     /// Publishes the event, and waits for what becomes of it.
     pub(super) async fn send(&self, input: &Input) -> Outcome {
+        self.offer(input).await.expect("the plugin gets the event")
+    }
+
+    /// The same; nothing where the plugin does not get the event.
+    pub(super) async fn offer(&self, input: &Input) -> Option<Outcome> {
         let Input { topic, id, content_type, data } = input.clone();
         let draft = Event::draft(topic).unwrap().id(id).source(SOURCE).time_ns(TIME_NS).subject("the-subject");
         let draft = draft.payload(Payload::new(content_type, data)).extension("traceparent", "00-trace");
         let settled = self.host.bus().publish_and_wait(draft, PATIENCE).await.unwrap();
         let of_plugin = settled.results.into_iter().find(|(name, _)| name.as_str() == self.plugin);
-        match of_plugin.expect("the plugin gets the event").1 {
+        Some(match of_plugin?.1 {
             Settlement::Acked(Reply(reply)) => {
                 Ok(reply.map(|reply| (reply.content_type.to_string(), reply.data.to_vec())))
             }
             Settlement::Dead(DeadReason::Rejected(reason)) => Err(format!("reject: {reason}")),
             Settlement::Dead(DeadReason::Exhausted { last, .. }) => Err(last.to_string()),
             other => panic!("{other:?}"),
-        }
+        })
     }
 
     /// What the plugin published since the last call.

@@ -4,31 +4,31 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::DemoError;
+use super::LiveError;
 
 /// A number.
-pub(super) fn number(value: &Value, pointer: &'static str) -> Result<u64, DemoError> {
-    value.pointer(pointer).and_then(Value::as_u64).ok_or(DemoError::Missing(pointer))
+pub(crate) fn number(value: &Value, pointer: &'static str) -> Result<u64, LiveError> {
+    value.pointer(pointer).and_then(Value::as_u64).ok_or(LiveError::Missing(pointer))
 }
 
 /// A text.
-pub(super) fn text(value: &Value, pointer: &'static str) -> Result<String, DemoError> {
-    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned).ok_or(DemoError::Missing(pointer))
+pub(crate) fn text(value: &Value, pointer: &'static str) -> Result<String, LiveError> {
+    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned).ok_or(LiveError::Missing(pointer))
 }
 
 /// A text that may be missing or `null`.
-pub(super) fn optional(value: &Value, pointer: &str) -> Option<String> {
+pub(crate) fn optional(value: &Value, pointer: &str) -> Option<String> {
     value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// A list.
-pub(super) fn list<'a>(value: &'a Value, pointer: &'static str) -> Result<&'a Vec<Value>, DemoError> {
-    value.pointer(pointer).and_then(Value::as_array).ok_or(DemoError::Missing(pointer))
+pub(crate) fn list<'a>(value: &'a Value, pointer: &'static str) -> Result<&'a Vec<Value>, LiveError> {
+    value.pointer(pointer).and_then(Value::as_array).ok_or(LiveError::Missing(pointer))
 }
 
 /// Numbers by name, written as an object or as a list of pairs.
-pub(super) fn numbers(value: &Value, pointer: &'static str) -> Result<BTreeMap<String, u64>, DemoError> {
-    let missing = || DemoError::Missing(pointer);
+pub(crate) fn numbers(value: &Value, pointer: &'static str) -> Result<BTreeMap<String, u64>, LiveError> {
+    let missing = || LiveError::Missing(pointer);
     let pair = |(name, count): (&Value, &Value)| Some((name.as_str()?.to_owned(), count.as_u64()?));
     match value.pointer(pointer) {
         Some(Value::Object(members)) => {
@@ -62,7 +62,7 @@ mod tests {
             numbers(&value, "/odd").map(|_| ()).unwrap_err(),
             numbers(&value, "/a").map(|_| ()).unwrap_err(),
         ] {
-            assert!(matches!(error, DemoError::Missing(pointer) if error.to_string().contains(pointer)), "{error}");
+            assert!(matches!(error, LiveError::Missing(pointer) if error.to_string().contains(pointer)), "{error}");
         }
     }
 }

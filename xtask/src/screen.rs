@@ -1,4 +1,4 @@
-//! What the watcher sees while it goes on: numbered steps, each with what happens and why.
+//! What whoever watches a task sees while it goes on: numbered steps, each with what happens and why.
 
 use std::io::{self, IsTerminal};
 
@@ -7,24 +7,24 @@ const INDENT: &str = "   ";
 const COLUMNS: usize = 80 - INDENT.len();
 
 /// Counts the steps.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     step: u32,
     is_terminal: bool,
 }
 
 impl Screen {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { step: 0, is_terminal: io::stdout().is_terminal() }
     }
 
     /// Begins a step: what happens, in a few words.
-    pub(super) fn step(&mut self, title: &str) {
+    pub(crate) fn step(&mut self, title: &str) {
         self.step += 1;
         self.heading(&format!("{}. {title}", self.step));
     }
 
     /// A heading without a number.
-    pub(super) fn heading(&self, title: &str) {
+    pub(crate) fn heading(&self, title: &str) {
         if self.is_terminal {
             println!("\n\x1b[1m{title}\x1b[0m");
         } else {
@@ -33,7 +33,7 @@ impl Screen {
     }
 
     /// More about it. Long lines are broken.
-    pub(super) fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         for line in text.lines().flat_map(|line| wrap(line, COLUMNS)) {
             println!("{}", format!("{INDENT}{line}").trim_end());
         }
@@ -42,7 +42,7 @@ impl Screen {
 
 /// Breaks a line between words. What goes on is indented as the line is, and by two more where that begins with a label
 /// (`name: …`). A word that is too long stays whole. Pure.
-pub(super) fn wrap(line: &str, columns: usize) -> Vec<String> {
+pub(crate) fn wrap(line: &str, columns: usize) -> Vec<String> {
     if line.chars().count() <= columns {
         return vec![line.to_owned()];
     }
@@ -64,7 +64,7 @@ pub(super) fn wrap(line: &str, columns: usize) -> Vec<String> {
 }
 
 /// The first characters of a text that comes from a guest, on one line and without control characters. Pure.
-pub(super) fn brief(text: &str, characters_max: usize) -> String {
+pub(crate) fn brief(text: &str, characters_max: usize) -> String {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let mut cut: String = flat.trim().chars().take(characters_max).collect();
     if flat.trim().chars().count() > characters_max {
@@ -74,7 +74,7 @@ pub(super) fn brief(text: &str, characters_max: usize) -> String {
 }
 
 /// Rows under their headings, two spaces apart: the first column to the left, numbers to the right. Pure.
-pub(super) fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let line = |row: &Vec<String>| {
         let cells = row.iter().enumerate().map(|(column, cell)| {
