@@ -15,7 +15,8 @@ use crate::log::{LogSink, TracingLog};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxConfig {
     /// Folder of the on-disk compile cache; none by default (then each start compiles again: seconds of CPU for a
-    /// JavaScript or Python plugin). It holds machine code that the host runs: nobody else may write there.
+    /// JavaScript or Python plugin). It holds machine code that the host runs: a folder that
+    /// others own or may write into is refused.
     pub cache_dir: Option<PathBuf>,
     /// Largest component that is looked at. Default 64 MiB.
     pub component_bytes_max: usize,

@@ -27,6 +27,7 @@
 
 mod allocation;
 mod bindings;
+mod cache;
 mod compile;
 mod config;
 mod contract;

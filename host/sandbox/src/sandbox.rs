@@ -4,7 +4,7 @@
 //! live instances by the pool where there is one ([`SandboxConfig::instances_max`]; one more does not start, and says so).
 //! One ticker thread in all, whatever the number of plugins and calls: it holds the engine weakly and ends with it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio_rustls::rustls;
 use wasmtime::{Engine, EngineWeak};
 
 use crate::allocation::{self, Allocation};
+use crate::cache;
 use crate::config::SandboxConfig;
 
 /// The engine: compiler, allocator, clock. Cloning shares it. One per host.
@@ -33,7 +34,7 @@ struct Inner {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
-    /// The folder of the compile cache cannot be made.
+    /// The folder of the compile cache cannot be made, or others may write into it: the host runs what lies there.
     #[error("compile cache {}: not usable; name another folder or none", path.display())]
     Cache {
         /// The folder.
@@ -61,7 +62,7 @@ impl Sandbox {
         }
         let mut settings = settings(&config);
         if let Some(folder) = &config.cache_dir {
-            settings.cache(Some(open_cache(folder)?));
+            settings.cache(Some(cache::open(folder)?));
         }
         let (engine, allocation) = allocate(settings, &config)?;
         start_ticker(engine.weak(), config.tick).map_err(SandboxError::Ticker)?;
@@ -127,18 +128,6 @@ fn settings(config: &SandboxConfig) -> wasmtime::Config {
 
 /// Stack for host functions on top of the wasm stack. Address space; only what is touched is memory.
 const HOST_STACK_BYTES: usize = 2 << 20;
-
-fn open_cache(folder: &Path) -> Result<wasmtime::Cache, SandboxError> {
-    let fail = |source| SandboxError::Cache { path: folder.into(), source };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(fail)?;
-    let mut cache = wasmtime::CacheConfig::new();
-    cache.with_directory(std::fs::canonicalize(folder).map_err(fail)?);
-    wasmtime::Cache::new(cache).map_err(|error| fail(std::io::Error::other(format!("{error:#}"))))
-}
 
 /// Makes the engine with the allocator that was decided on. The reservation itself is the last probe of the address space.
 fn allocate(settings: wasmtime::Config, config: &SandboxConfig) -> Result<(Engine, Allocation), SandboxError> {

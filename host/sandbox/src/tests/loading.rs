@@ -134,6 +134,36 @@ async fn a_cache_folder_that_cannot_be_made_is_an_error_with_its_path() {
     assert!(matches!(error, crate::SandboxError::Cache { .. }), "{error:?}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_cache_folder_that_others_may_write_into_is_refused() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    std::fs::create_dir(&cache).unwrap();
+    let open = |mode: u32| {
+        std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(mode)).unwrap();
+        let config =
+            SandboxConfig { cache_dir: Some(cache.clone()), pooling: Pooling::Off, ..SandboxConfig::default() };
+        Sandbox::new(config).map(drop)
+    };
+    open(0o700).unwrap();
+    open(0o755).unwrap();
+    for mode in [0o777, 0o770, 0o1777] {
+        let error = open(mode).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("others may write"), "{mode:o}: {cause}");
+    }
+    // Only root can give a folder away.
+    if chown(&cache, Some(65534), None).is_ok() {
+        let error = open(0o700).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("somebody else"), "{cause}");
+    }
+    let left: Vec<_> = std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("probe")), "{left:?}");
+}
+
 #[tokio::test]
 async fn instances_from_a_pool_work_and_its_end_is_an_error() {
     let sandbox = Sandbox::new(SandboxConfig { instances_max: 2, ..SandboxConfig::default() }).unwrap();
