@@ -31,7 +31,7 @@ pub struct SandboxConfig {
     pub stack_bytes: usize,
     /// How often a running guest is made to look at the clock and to let other tasks run. Default 2 ms: a spinning guest
     /// delays what shares its thread by no more than that, and one thread waking 500 times a second costs well under 1 %
-    /// of a core. Deadlines are exact to one tick.
+    /// of a core. Deadlines are exact to one tick. At most 1 s.
     pub tick: Duration,
 }
 

@@ -60,6 +60,9 @@ impl Sandbox {
         if config.tick.is_zero() || config.compiles_max == 0 || config.instances_max == 0 {
             return Err(SandboxError::Engine("tick, compiles_max and instances_max must not be zero".into()));
         }
+        if config.tick > TICK_MAX {
+            return Err(SandboxError::Engine(format!("a tick is at most {} s long", TICK_MAX.as_secs())));
+        }
         let mut settings = settings(&config);
         if let Some(folder) = &config.cache_dir {
             settings.cache(Some(cache::open(folder)?));
@@ -125,6 +128,9 @@ fn settings(config: &SandboxConfig) -> wasmtime::Config {
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(crate::fault::FRAMES_MAX));
     settings
 }
+
+/// Longest tick: a spinning guest keeps its thread for so long, and deadlines are no more exact.
+const TICK_MAX: Duration = Duration::from_secs(1);
 
 /// Stack for host functions on top of the wasm stack. Address space; only what is touched is memory.
 const HOST_STACK_BYTES: usize = 2 << 20;

@@ -201,6 +201,20 @@ async fn a_component_says_what_it_is() {
 }
 
 #[tokio::test]
+async fn engine_settings_out_of_range_are_refused() {
+    let default = || SandboxConfig { pooling: Pooling::Off, ..SandboxConfig::default() };
+    for config in [
+        SandboxConfig { tick: std::time::Duration::ZERO, ..default() },
+        SandboxConfig { tick: std::time::Duration::MAX, ..default() },
+        SandboxConfig { compiles_max: 0, ..default() },
+        SandboxConfig { instances_max: 0, ..default() },
+    ] {
+        let error = Sandbox::new(config.clone()).map(drop).unwrap_err();
+        assert!(matches!(error, crate::SandboxError::Engine(_)), "{config:?}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn the_ticker_ends_with_the_engine() {
     let sandbox = sandbox();
     let weak = sandbox.engine().weak();
