@@ -201,6 +201,49 @@ async fn a_component_says_what_it_is() {
 }
 
 #[tokio::test]
+async fn compiling_leaves_the_runtimes_thread_to_others_and_waits_its_turn() {
+    let sandbox = sandbox();
+    let functions: String =
+        (0..3000).map(|n| format!("(func (param i32) (result i32) (i32.mul (local.get 0) (i32.const {n})))")).collect();
+    let wasm = Guest::default().items(functions).binary();
+    // The runtime of this test has one thread: the count goes on only if compiling does not hold it.
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = count.clone();
+    let other = tokio::spawn(async move {
+        loop {
+            counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    sandbox.compile(wasm).await.unwrap();
+    other.abort();
+    assert!(count.load(std::sync::atomic::Ordering::Relaxed) > 100);
+
+    let turn = sandbox.compiles().acquire_owned().await.unwrap();
+    let mut waiting = std::pin::pin!(sandbox.compile(Guest::default().binary()));
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(50), waiting.as_mut()).await.is_err());
+    drop(turn);
+    waiting.await.unwrap();
+}
+
+#[tokio::test]
+async fn damaged_components_are_errors_wherever_they_are_damaged() {
+    let sandbox = sandbox();
+    let wasm = Guest::default().wasi(&[CONFIG]).binary();
+    let mut refused = 0;
+    for place in (8..wasm.len()).step_by(wasm.len() / 150) {
+        let mut damaged = wasm.to_vec();
+        damaged[place] ^= 0xa5;
+        refused += usize::from(match sandbox.compile(damaged.into()).await {
+            Ok(component) => component.link(spec()).is_err(),
+            Err(CompileError::Compiler(panic)) => panic!("at {place}: {panic}"),
+            Err(_) => true,
+        });
+    }
+    assert!(refused > 75, "{refused}");
+}
+
+#[tokio::test]
 async fn engine_settings_out_of_range_are_refused() {
     let default = || SandboxConfig { pooling: Pooling::Off, ..SandboxConfig::default() };
     for config in [
