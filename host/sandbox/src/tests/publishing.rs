@@ -143,7 +143,13 @@ async fn topic_content_type_and_extensions_count_among_the_bytes() {
         let event = event("{}");
         let outbox = Outbox::new(OutboxLimits { events_max: 1, bytes_max: limit });
         let (attempt, subscription) = (1, Name::parse("plugin/probe").unwrap());
-        let delivery = Arc::new(Delivery { event: Arc::new(event), attempt, subscription, outbox });
+        let delivery = Arc::new(Delivery {
+            event: Arc::new(event),
+            attempt,
+            subscription,
+            outbox,
+            state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
+        });
         match handler.handle(&delivery).await {
             Ok(_) => None,
             Err(error) => Some(error.to_string()),
