@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_number_is_decimal_text_and_never_runs_over() {
-        let table: [(Option<&[u8]>, u64, Result<u64, &str>); 7] = [
+        type Case<'a> = (Option<&'a [u8]>, u64, Result<u64, &'a str>);
+        let table: [Case<'_>; 7] = [
             (None, 3, Ok(3)),
             (Some(b"4"), 3, Ok(7)),
             (Some(b"18446744073709551614"), 1, Ok(u64::MAX)),
