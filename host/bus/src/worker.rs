@@ -49,6 +49,7 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
         subscription: slot.name.clone(),
         outbox: Outbox::new(settings.outbox),
     });
+    let begun = Instant::now();
     let outcome = match settings.timeout {
         None => caught(handler, &delivery).await,
         Some(limit) => match tokio::time::timeout(limit, caught(handler, &delivery)).await {
@@ -59,7 +60,7 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
             }
         },
     };
-    slot.counters.attempt(outcome.as_ref().err(), in_flight.begun.elapsed());
+    slot.counters.attempt(outcome.as_ref().err(), begun.elapsed());
     let random = if outcome.is_ok() { 0.0 } else { random() };
     let next = decide(delivery.attempt, &outcome, &settings.retry, random);
     let staged = delivery.outbox.take();
@@ -119,7 +120,6 @@ fn dead_reason(verdict: Verdict, attempts: u32, error: HandlerError) -> DeadReas
 /// has acked, it is settled.
 struct InFlight {
     slot: Arc<Slot>,
-    begun: Instant,
     item: Option<Item>,
     acked: Option<Acked>,
 }
@@ -132,7 +132,7 @@ struct Acked {
 
 impl InFlight {
     fn new(slot: Arc<Slot>, item: Item) -> Self {
-        Self { slot, begun: Instant::now(), item: Some(item), acked: None }
+        Self { slot, item: Some(item), acked: None }
     }
 
     /// Releases what the handler published, then settles. From here on nothing is repeated: where the task is cut off while
@@ -156,9 +156,8 @@ impl Drop for InFlight {
             return conclude(&self.slot, item, Ok(acked.reply), Next::Ack);
         }
         let fault = Fault::new(FaultKind::Cancelled, "the handler was cut off: replaced or stopped");
-        let error = fault.into();
-        self.slot.counters.attempt(Some(&error), self.begun.elapsed());
-        conclude(&self.slot, item, Err(error), Next::Again);
+        self.slot.counters.fault(FaultKind::Cancelled);
+        conclude(&self.slot, item, Err(fault.into()), Next::Again);
     }
 }
 
