@@ -153,6 +153,25 @@ async fn what_a_guest_passes_in_one_host_call_is_bounded() {
 }
 
 #[tokio::test]
+async fn the_bound_on_a_host_call_is_for_each_call() {
+    let mut spec = spec();
+    spec.limits.hostcall_bytes = 100_000;
+    let guest = Guest {
+        pages: 2,
+        ..Guest::handling(
+            "(global.set $n (i32.const 0))
+             (loop (call $log (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 65536) (i32.const 60000))
+               (global.set $n (i32.add (global.get $n) (i32.const 1))) (br_if 0 (i32.lt_u (global.get $n) (i32.const 20))))
+             (i32.const 64)",
+        )
+    };
+    let mut handler = start(&guest.items("(global $n (mut i32) (i32.const 0))"), spec).await;
+    for _ in 0..3 {
+        handle(&mut handler).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_lies_about_its_place_or_its_encoding_breaks_the_contract() {
     for code in ["(i32.const -16)".to_owned(), reply((0, 0), (0x7fff_0000, 8))] {
         let mut handler = start(&Guest::handling(code), spec()).await;
