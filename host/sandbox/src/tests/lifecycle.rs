@@ -263,22 +263,10 @@ async fn places_in_the_pool_come_back_after_faults_and_dropped_calls() {
         let first = delivery(event("{}"));
         let (event, subscription) = (first.event.clone(), first.subscription.clone());
         let outbox = Outbox::new(OutboxLimits::default());
-<<<<<<< HEAD
-        let delivery = Arc::new(Delivery {
-            event,
-            attempt: attempt % 2 + 1,
-            subscription,
-            outbox,
-            state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
-        });
-        let call = tokio::time::timeout(std::time::Duration::from_millis(20), one.handle(&delivery)).await;
-        if let Ok(outcome) = call {
-            let fault = outcome.unwrap_err().fault().cloned().unwrap();
-=======
-        let delivery = Arc::new(Delivery { event, attempt: attempt % 2 + 1, subscription, outbox });
+        let state = plugbus_bus::State::detached(plugbus_bus::StateLimits::default());
+        let delivery = Arc::new(Delivery { event, attempt: attempt % 2 + 1, subscription, outbox, state });
         if delivery.attempt == 1 {
             let fault = one.handle(&delivery).await.unwrap_err().fault().cloned().unwrap();
->>>>>>> w-revhost
             assert_eq!(fault.kind, FaultKind::Trap, "{fault:?}");
         } else {
             let wait = std::time::Duration::from_millis(20);
