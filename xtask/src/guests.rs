@@ -14,7 +14,7 @@ use crate::workspace::{Package, Target, Workspace};
 pub(crate) const FIXTURES: &str = "plugbus-fixtures";
 
 /// The cargo profile that guests are built with, see the root Cargo.toml.
-const PROFILE: &str = "guest";
+pub(crate) const PROFILE: &str = "guest";
 
 /// Why there are no guests.
 #[derive(Debug, Error)]

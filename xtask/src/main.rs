@@ -1,8 +1,14 @@
 //! `cargo xtask`: the project's own tasks. Each task is a module; `process` and `workspace` are what they share.
 
+mod bench;
+mod crash;
+mod demo;
+mod fuzz;
 mod guests;
 mod lint;
+mod live;
 mod process;
+mod screen;
 mod setup;
 mod test;
 mod workspace;
@@ -28,10 +34,22 @@ enum Task {
     Setup,
     /// Build the plugins and the tests' fixtures for wasm32-wasip2, into target/guests.
     Guests,
+    /// See it work: set up, build, run a daemon with real and with bad plugins on recorded events, and print what it measured.
+    Demo,
     /// Check formatting, run clippy on the host and on the guests, and build the documentation. Warnings are errors.
     Lint,
-    /// Set up, build the guests, and run every test of the workspace.
+    /// Set up, build the guests, and run the demo and every test of the workspace.
     Test,
+    /// Kill a real daemon again and again while events stream in, and see that nothing acknowledged is lost or done twice.
+    Crash(crash::CrashArguments),
+    /// Run the fuzz targets of tests/fuzz, each for a bounded time.
+    Fuzz(fuzz::FuzzArguments),
+    /// Take the figures (time, memory), each beside something of the same run; print them and write
+    /// target/bench/summary.json.
+    Bench {
+        /// Figures to take (call, reload, emit, …). All when none is named; a name that is none lists them.
+        names: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -52,8 +70,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             setup::run(&workspace)?;
             guests::build(&workspace)?;
         }
+        Task::Demo => demo::run(&workspace)?,
         Task::Lint => lint::run(&workspace)?,
         Task::Test => test::run(&workspace)?,
+        Task::Crash(ref arguments) => crash::run(&workspace, arguments)?,
+        Task::Fuzz(ref arguments) => fuzz::run(&workspace, arguments)?,
+        Task::Bench { ref names } => bench::run(&workspace, names)?,
     }
     Ok(())
 }

@@ -60,7 +60,7 @@ pub(crate) fn read(command: &mut Command) -> Result<String, ProcessError> {
 }
 
 /// Waits for a child, at most `limit`; past that kills it and answers `None`.
-fn wait_within(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+pub(crate) fn wait_within(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {

@@ -53,7 +53,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), SetupError> {
     let in_folder = |source| SetupError::Folder { path: folder.clone(), source };
     fs::create_dir_all(&folder).map_err(in_folder)?;
     let lock = File::create(folder.join("lock")).map_err(in_folder)?;
-    lock.lock().map_err(in_folder)?;
+    if lock.try_lock().is_err() {
+        println!("setup: waiting for another set-up to end");
+        lock.lock().map_err(in_folder)?;
+    }
 
     let compiler = Compiler::find().map_err(SetupError::Compiler)?;
     if compiler.works(&folder) {

@@ -1,7 +1,8 @@
-//! `cargo xtask test`: the target, the guests, then every test of the workspace, the integration tests last.
+//! `cargo xtask test`: the target, the guests, the demo, then every test of the workspace, the integration tests last.
 
 use thiserror::Error;
 
+use crate::demo::{self, DemoError};
 use crate::guests::{self, GuestsError};
 use crate::process::{self, ProcessError};
 use crate::setup::{self, SetupError};
@@ -19,6 +20,8 @@ pub(crate) enum TestError {
     Guests(#[from] GuestsError),
     #[error("the tests do not build")]
     Build(#[source] ProcessError),
+    #[error("the demo fails")]
+    Demo(#[source] DemoError),
     #[error("tests of the crates fail")]
     Crates(#[source] ProcessError),
     #[error("examples in the documentation fail")]
@@ -43,6 +46,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TestError> {
     build.extend(examples(workspace).flat_map(|name| ["--example", name]));
     cargo(&build).map_err(TestError::Build)?;
 
+    demo::run(workspace).map_err(TestError::Demo)?;
     cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]).map_err(TestError::Doc)?;
     let mut crates = vec!["test", "--workspace", "--no-fail-fast", "--lib", "--bins"];
     crates.extend(crate_tests(workspace).flat_map(|name| ["--test", name]));

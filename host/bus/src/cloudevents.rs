@@ -61,7 +61,7 @@ pub enum CloudEventError {
     #[error("attribute `{0}` is missing")]
     Missing(&'static str),
     /// An attribute has the wrong kind of value.
-    #[error("attribute `{name}` {problem}")]
+    #[error("attribute `{}` {problem}", name.escape_debug())]
     Attribute {
         /// Its name.
         name: String,
@@ -85,6 +85,8 @@ pub fn draft_from_json(value: &Value) -> Result<Draft, CloudEventError> {
     if let Some(version) = text(json, "specversion")?
         && version != "1.0"
     {
+        // Cut, like every text from outside that goes into a message.
+        let version: String = version.chars().take(40).collect();
         return Err(wrong("specversion", format!("is `{}`; only 1.0 is known", version.escape_debug())));
     }
     draft.id = text(json, "id")?.map(Into::into);
@@ -283,8 +285,16 @@ mod tests {
             ),
             (json!({"type": "a", "specversion": "0.3"}), "attribute `specversion` is `0.3`; only 1.0 is known"),
             (
+                json!({"type": "a", "specversion": "9".repeat(1 << 20)}),
+                "attribute `specversion` is `9999999999999999999999999999999999999999`; only 1.0 is known",
+            ),
+            (
                 json!({"type": "a", "data_base64": "!"}),
                 "attribute `data_base64` is no base64: Invalid symbol 33, offset 0.",
+            ),
+            (
+                json!({"type": "a", "\u{1b}[2J": {}}),
+                "attribute `\\u{1b}[2J` is an object; an extension is a text, number or boolean",
             ),
             (json!({"type": "a", "x": {}}), "attribute `x` is an object; an extension is a text, number or boolean"),
             (

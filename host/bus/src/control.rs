@@ -148,6 +148,12 @@ impl Control {
         self.slot.read_queue(|queue| queue.is_suspended())
     }
 
+    /// Whether its place is kept in the journal.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.slot.is_durable()
+    }
+
     /// What it has done.
     #[must_use]
     pub fn stats(&self) -> SubscriptionStats {
@@ -193,12 +199,18 @@ impl Control {
     }
 
     /// Ends the subscription after the handlers have finished what they hold and what is queued, for at most `grace`.
-    /// What is left then becomes dead letters. Returns how many handlers were cut off.
+    /// What is left then becomes dead letters. A durable subscription ends after what its handlers hold: its cursor stays,
+    /// and the rest waits in the journal. Returns how many handlers were cut off.
     pub async fn drain(&self, grace: Duration) -> usize {
         let Some(bus) = self.slot.bus.upgrade() else { return 0 };
         let deadline = after(grace);
-        bus.unroute(self.slot.number);
-        bus.wait_until(deadline, || self.slot.is_idle() || self.stats_held()).await;
+        if self.slot.is_durable() {
+            self.slot.stop_taking();
+            bus.wait_until(deadline, || self.slot.has_none_in_flight()).await;
+        } else {
+            bus.unroute(self.slot.number);
+            bus.wait_until(deadline, || self.slot.is_idle() || self.stats_held()).await;
+        }
         self.end();
         let old = self.slot.set_workers(Workers::default());
         old.finish(deadline.saturating_duration_since(Instant::now())).await

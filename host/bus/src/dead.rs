@@ -100,9 +100,58 @@ pub enum DeadReason {
     /// The publisher stopped waiting for room (its future was dropped).
     #[error("the publisher went away while it waited for room in the queue")]
     PublisherGone,
+    /// The journal refused an event whose publisher did not wait for it.
+    #[error("not in the journal: {0}")]
+    NotJournaled(String),
+    /// Read back from a journal, in the words it had then.
+    #[error("{text}")]
+    Recorded {
+        /// As [`DeadReason::name`] gave it.
+        name: &'static str,
+        /// As it was shown.
+        text: String,
+    },
 }
 
+/// Every name that [`DeadReason::name`] gives.
+const REASONS: [&str; 10] = [
+    "rejected",
+    "exhausted",
+    "queue-full",
+    "dropped",
+    "unsubscribed",
+    "paused",
+    "too-many-hops",
+    "publisher-gone",
+    "not-journaled",
+    "refused",
+];
+
+/// Every name that [`HandlerError::kind_name`] gives.
+const KINDS: [&str; 12] = [
+    "retry",
+    "reject",
+    "trap",
+    "panic",
+    "fuel",
+    "deadline",
+    "memory",
+    "stack",
+    "table",
+    "host-call",
+    "contract",
+    "cancelled",
+];
+
 impl DeadReason {
+    /// A reason as a journal recorded it. A name that this version does not know (an older or newer one wrote it) becomes
+    /// `other`; the text says what it was.
+    #[must_use]
+    pub fn recorded(name: &str, text: impl Into<String>) -> Self {
+        let known = REASONS.into_iter().find(|known| *known == name);
+        Self::Recorded { name: known.unwrap_or("other"), text: text.into() }
+    }
+
     /// A short stable name, for labels and filters.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -116,6 +165,8 @@ impl DeadReason {
             Self::TooManyHops { .. } => "too-many-hops",
             Self::Refused { .. } => "refused",
             Self::PublisherGone => "publisher-gone",
+            Self::NotJournaled(_) => "not-journaled",
+            Self::Recorded { name, .. } => name,
         }
     }
 }
@@ -150,6 +201,12 @@ impl AttemptRecord {
             backtrace: fault.map(|fault| fault.backtrace.clone()).unwrap_or_default(),
             time_ns,
         }
+    }
+
+    /// The kind of that name, for what a journal recorded; `other` where this version does not know it.
+    #[must_use]
+    pub fn recorded_kind(name: &str) -> &'static str {
+        KINDS.into_iter().find(|known| *known == name).unwrap_or("other")
     }
 
     /// Adds a record to those of the attempts before: where there are too many, the second makes room.
@@ -195,6 +252,14 @@ pub(crate) struct DeadLetters {
     store: Mutex<Store>,
 }
 
+/// A letter that was recorded.
+#[derive(Debug)]
+pub(crate) struct Added {
+    pub(crate) letter: DeadLetter,
+    /// The numbers of those that made room for it.
+    pub(crate) evicted: Vec<u64>,
+}
+
 #[derive(Debug, Default)]
 struct Store {
     letters: BTreeMap<u64, DeadLetter>,
@@ -222,7 +287,7 @@ impl DeadLetters {
         Self { limits, store: Mutex::default() }
     }
 
-    /// Records a letter and returns its number.
+    /// Records a letter, whose number is over every one before it.
     pub(crate) fn add(
         &self,
         event: Arc<Event>,
@@ -230,20 +295,22 @@ impl DeadLetters {
         reason: DeadReason,
         attempts: Vec<AttemptRecord>,
         time_ns: u64,
-    ) -> u64 {
+    ) -> Added {
         let mut store = self.lock();
         store.next_id += 1;
         store.total += 1;
         let id = store.next_id;
         let letter = DeadLetter { id, event, subscription, reason, attempts, time_ns };
+        let mut evicted = Vec::new();
         store.bytes += letter_bytes(&letter);
-        store.letters.insert(id, letter);
+        store.letters.insert(id, letter.clone());
         while store.letters.len() > self.limits.letters_max
             || (store.bytes > self.limits.bytes_max && store.letters.len() > 1)
         {
             let Some((_, oldest)) = store.letters.pop_first() else { break };
             store.bytes -= letter_bytes(&oldest);
             store.evicted += 1;
+            evicted.push(oldest.id);
             // At 1, 2, 4, 8 …: a flood of dead letters must not become a flood of log lines.
             if store.evicted.is_power_of_two() {
                 tracing::warn!(
@@ -255,7 +322,18 @@ impl DeadLetters {
                 );
             }
         }
-        id
+        Added { letter, evicted }
+    }
+
+    /// Takes in what a journal kept.
+    pub(crate) fn restore(&self, letters: Vec<DeadLetter>) {
+        let mut store = self.lock();
+        for letter in letters {
+            store.next_id = store.next_id.max(letter.id);
+            store.total += 1;
+            store.bytes += letter_bytes(&letter);
+            store.letters.insert(letter.id, letter);
+        }
     }
 
     pub(crate) fn list(&self, filter: &DeadFilter) -> Vec<DeadLetter> {
@@ -301,6 +379,7 @@ fn letter_bytes(letter: &DeadLetter) -> usize {
 mod tests {
     use super::*;
     use crate::event::Payload;
+    use crate::handler::{Failure, Fault, FaultKind};
     use crate::topic::Topic;
 
     fn event(topic: &str, bytes: usize) -> Arc<Event> {
@@ -318,7 +397,7 @@ mod tests {
     }
 
     fn add(letters: &DeadLetters, topic: &str, bytes: usize) -> u64 {
-        letters.add(event(topic, bytes), Name::parse("n").ok(), DeadReason::Dropped, Vec::new(), 0)
+        letters.add(event(topic, bytes), Name::parse("n").ok(), DeadReason::Dropped, Vec::new(), 0).letter.id
     }
 
     #[test]
@@ -341,6 +420,51 @@ mod tests {
         assert_eq!((letters.stats().held, letters.stats().evicted), (1, 1));
         letters.remove(2);
         assert_eq!((letters.stats().held, letters.stats().held_bytes), (0, 0));
+    }
+
+    #[test]
+    fn what_a_journal_recorded_keeps_its_name_and_words() {
+        let limit_bytes = 1;
+        let last = HandlerError::from(Fault::new(FaultKind::HostCall { limit_bytes }, "too much"));
+        for reason in [
+            DeadReason::Rejected("no".into()),
+            DeadReason::Exhausted { attempts: 5, last },
+            DeadReason::QueueFull { waiting: 2, held: true },
+            DeadReason::Dropped,
+            DeadReason::Unsubscribed,
+            DeadReason::Paused,
+            DeadReason::TooManyHops { hops: 17, max: 16 },
+            DeadReason::PublisherGone,
+        ] {
+            let read = DeadReason::recorded(reason.name(), reason.to_string());
+            assert_eq!((read.name(), read.to_string()), (reason.name(), reason.to_string()));
+            assert_eq!(DeadReason::recorded(read.name(), read.to_string()), read);
+        }
+        assert_eq!(DeadReason::recorded("of the future", "x").name(), "other");
+    }
+
+    #[test]
+    fn every_kind_of_fault_has_a_recorded_name() {
+        let limit = std::time::Duration::ZERO;
+        for kind in [
+            FaultKind::Trap,
+            FaultKind::Panic,
+            FaultKind::Fuel { limit: 1 },
+            FaultKind::Deadline { limit },
+            FaultKind::Memory { limit_bytes: 1 },
+            FaultKind::Stack { limit_bytes: 1 },
+            FaultKind::Table { limit: 1 },
+            FaultKind::HostCall { limit_bytes: 1 },
+            FaultKind::Contract,
+            FaultKind::Cancelled,
+        ] {
+            assert_eq!(AttemptRecord::recorded_kind(kind.name()), kind.name());
+        }
+        for failure in [Failure::retry("x"), Failure::reject("x")] {
+            let error = HandlerError::from(failure);
+            assert_eq!(AttemptRecord::recorded_kind(error.kind_name()), error.kind_name());
+        }
+        assert_eq!(AttemptRecord::recorded_kind("of the future"), "other");
     }
 
     #[test]

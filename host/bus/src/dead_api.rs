@@ -1,10 +1,12 @@
 //! Dead letters as the owner of a bus sees them: list, show, replay, drop.
 
-use crate::bus::{Accepted, Inner, Publisher};
+use crate::accept::Publisher;
+use crate::bus::Inner;
 use crate::dead::{DeadFilter, DeadLetter, DeadStats};
 use crate::event::Draft;
 use crate::handle::Bus;
 use crate::inline::{self, Called};
+use crate::journal::Write;
 use crate::name::Name;
 use crate::publish::PublishError;
 use crate::slot::{Kind, Offer};
@@ -57,7 +59,9 @@ impl DeadLetterBox<'_> {
     /// Drops a letter for good and returns it.
     #[must_use = "none means that there was no such letter"]
     pub fn remove(&self, id: u64) -> Option<DeadLetter> {
-        self.inner.dead.remove(id)
+        let letter = self.inner.dead.remove(id)?;
+        self.forget(id);
+        Some(letter)
     }
 
     /// How many there are and were.
@@ -84,20 +88,36 @@ impl DeadLetterBox<'_> {
         replayed
     }
 
+    /// Lets the journal forget a letter.
+    fn forget(&self, id: u64) {
+        if let Some(durable) = &self.inner.durable {
+            durable.submit(Write::DeadGone(vec![id]), None);
+        }
+    }
+
     async fn redeliver(&self, name: &Name, letter: &DeadLetter) -> Result<(), ReplayError> {
         let slot = self.inner.slots().into_iter().find(|slot| slot.name == *name);
         let slot = slot.ok_or_else(|| ReplayError::NoSubscription(name.clone()))?;
         if let Kind::Inline { .. } = slot.kind {
             return match inline::call(&slot, &letter.event, None, self.inner) {
                 Called::NotTaken => Err(ReplayError::NoSubscription(name.clone())),
-                Called::Went | Called::Stopped | Called::Dead => Ok(()),
+                Called::Went | Called::Stopped | Called::Dead => {
+                    self.forget(letter.id);
+                    Ok(())
+                }
             };
         }
         if slot.is_full_for(letter.event.size_bytes()) {
             return Err(ReplayError::Full(name.clone()));
         }
-        match slot.offer(&letter.event, None, true) {
-            Offer::Queued | Offer::Dead | Offer::Dropped => Ok(()),
+        // The journal keeps the letter until the delivery has ended: a crash until then loses nothing.
+        let kept = self.inner.durable.is_some().then_some(letter.id);
+        match slot.offer_again(&letter.event, kept, true) {
+            Offer::Queued => Ok(()),
+            Offer::Dead | Offer::Dropped => {
+                self.forget(letter.id);
+                Ok(())
+            }
             Offer::WaitForRoom(waiting) => {
                 waiting.wait().await;
                 Ok(())
@@ -107,19 +127,11 @@ impl DeadLetterBox<'_> {
     }
 
     async fn republish(&self, letter: &DeadLetter) -> Result<(), ReplayError> {
-        let event = &letter.event;
-        let draft = Draft {
-            id: Some(event.id.clone()),
-            source: Some(event.source.clone()),
-            topic: event.topic.clone(),
-            subject: event.subject.clone(),
-            time_ns: Some(event.time_ns),
-            payload: event.payload.clone(),
-            extensions: event.extensions.clone(),
-            hops: 0,
-        };
-        let accepted: Accepted = self.inner.accept(draft, Publisher::Waiting, None)?;
-        accepted.finish().await;
+        let draft = Draft { hops: 0, ..Draft::from(&*letter.event) };
+        let permit = self.inner.write_permit().await;
+        let accepted = self.inner.accept(draft, Publisher::Waiting, None, permit)?;
+        accepted.finish().await?;
+        self.forget(letter.id);
         Ok(())
     }
 }

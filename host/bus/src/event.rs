@@ -154,6 +154,22 @@ pub struct Draft {
     pub hops: u8,
 }
 
+impl From<&Event> for Draft {
+    /// The event as its publisher could have drafted it: the same id and source, and not yet on its way.
+    fn from(event: &Event) -> Self {
+        Self {
+            id: Some(event.id.clone()),
+            source: Some(event.source.clone()),
+            topic: event.topic.clone(),
+            subject: event.subject.clone(),
+            time_ns: Some(event.time_ns),
+            payload: event.payload.clone(),
+            extensions: event.extensions.clone(),
+            hops: event.hops,
+        }
+    }
+}
+
 impl Draft {
     /// A draft without data.
     #[must_use]

@@ -5,14 +5,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
-use crate::bus::{Config, Inner, Publisher};
+use crate::accept::Publisher;
+use crate::bus::{Config, Inner};
+use crate::clock::after;
 use crate::dead::{DeadLetterLimits, DeadReason};
+use crate::durable::Durable;
 use crate::event::{Draft, Event, EventLimits, Payload};
 use crate::gate::{Gate, GateGuard, GateKind, HoldGuard, HoldMode, MuteGuard};
 use crate::handler::Reply;
+use crate::journal::{Journal, Sink};
 use crate::name::Name;
+use crate::placed::Accepted;
 use crate::publish::{Disposition, PublishError, Receipt, RequestError};
 use crate::settlement::{Settlement, Settlements, Waiter};
 use crate::stats::{BusStats, SubscriptionStats, snapshot};
@@ -27,10 +32,28 @@ pub struct Bus {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// An event that is being published. Dropped, it goes on being so, as when the future of [`Bus::publish`] is dropped.
+#[derive(Debug)]
+#[must_use = "`finish` says whether the event was accepted"]
+pub struct Publishing {
+    accepted: Accepted,
+}
+
+impl Publishing {
+    /// Waits until the event is accepted, and for room where subscriptions' policies say so.
+    ///
+    /// # Errors
+    /// As [`Bus::publish`].
+    pub async fn finish(self) -> Result<Receipt, PublishError> {
+        self.accepted.finish().await
+    }
+}
+
 /// What to make a bus with. Every default is fit for use.
 #[derive(Debug, Clone)]
 pub struct BusBuilder {
     config: Config,
+    journal: Option<Arc<dyn Journal>>,
 }
 
 impl Default for Bus {
@@ -50,6 +73,7 @@ impl Default for BusBuilder {
                 subscriptions_max: 10_000,
                 strict_topics: false,
             },
+            journal: None,
         }
     }
 }
@@ -97,10 +121,26 @@ impl BusBuilder {
         self
     }
 
+    /// Stands the bus on a journal: an event is accepted once it is committed there, and subscriptions can be
+    /// [durable](crate::Subscribe::durable). Default none: everything is in memory.
+    #[must_use]
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
     /// Makes the bus. Needs no runtime.
     #[must_use]
     pub fn build(self) -> Bus {
-        Bus { inner: Arc::new(Inner::new(self.config)) }
+        let inner = Arc::new(Inner::new(self.config, self.journal.map(Durable::new)));
+        if let Some(durable) = &inner.durable {
+            let sink: Arc<dyn Sink> = inner.clone();
+            durable.journal.attach(Arc::downgrade(&sink));
+            let recovered = durable.journal.recovered();
+            inner.dead.restore(recovered.dead);
+            durable.restore(recovered.cursors);
+        }
+        Bus { inner }
     }
 }
 
@@ -118,8 +158,21 @@ impl Bus {
     /// # Errors
     /// [`PublishError`] hands the draft back; no subscription has seen it then.
     pub async fn publish(&self, draft: impl Into<Draft>) -> Result<Receipt, PublishError> {
-        let accepted = self.inner.accept(draft.into(), Publisher::Waiting, None)?;
-        Ok(accepted.finish().await)
+        self.begin_publish(draft).await?.finish().await
+    }
+
+    /// Begins to publish an event: it has its place in the order of all events when this returns. Whoever publishes many
+    /// begins each as soon as the one before has begun, so that they share the journal's commits, and [finishes] them in the
+    /// same order.
+    ///
+    /// [finishes]: Publishing::finish
+    ///
+    /// # Errors
+    /// As [`Bus::publish`], as far as it is known at once.
+    pub async fn begin_publish(&self, draft: impl Into<Draft>) -> Result<Publishing, PublishError> {
+        let permit = self.inner.write_permit().await;
+        let accepted = self.inner.accept(draft.into(), Publisher::Waiting, None, permit)?;
+        Ok(Publishing { accepted })
     }
 
     /// Publishes without ever waiting: from any thread, with or without a runtime.
@@ -127,7 +180,15 @@ impl Bus {
     /// # Errors
     /// [`PublishError`] hands the draft back; no subscription has seen it then. `Full` where [`Bus::publish`] would wait.
     pub fn try_publish(&self, draft: impl Into<Draft>) -> Result<Receipt, PublishError> {
-        Ok(self.inner.accept(draft.into(), Publisher::Now, None)?.receipt)
+        let draft = draft.into();
+        let permit = match &self.inner.durable {
+            None => None,
+            Some(durable) => match durable.try_permit() {
+                Some(permit) => Some(permit),
+                None => return Err(PublishError::Busy(Box::new(draft))),
+            },
+        };
+        Ok(self.inner.accept(draft, Publisher::Now, None, permit)?.receipt())
     }
 
     /// Publishes and waits until every subscription has settled the event, retries included, or the time is up. Those that
@@ -141,14 +202,20 @@ impl Bus {
         limit: Duration,
     ) -> Result<Settlements, PublishError> {
         let waiter = Arc::new(Waiter::default());
-        let accepted = self.inner.accept(draft.into(), Publisher::Waiting, Some(&waiter))?;
-        let mut receipt = accepted.receipt.clone();
+        let permit = self.inner.write_permit().await;
+        let accepted = self.inner.accept(draft.into(), Publisher::Waiting, Some(&waiter), permit)?;
+        let mut receipt = accepted.receipt_so_far();
         let settled = async {
-            receipt = accepted.finish().await;
+            let placed = accepted.placed().await?;
+            receipt.clone_from(&placed.receipt);
+            receipt = placed.finish().await;
             waiter.until(|results| all_settled(results).then_some(())).await;
+            Ok::<_, PublishError>(())
         };
-        // Out of time is no error: the results say who is pending.
-        let _ = timeout(limit, settled).await;
+        // Out of time is no error: the receipt says whether the journal has the event yet, the results who is pending.
+        if let Ok(settled) = timeout(limit, settled).await {
+            settled?;
+        }
         let results = waiter.results();
         // Where the time was up while there was no room, these are its dead letters.
         let gone = Settlement::Dead(DeadReason::PublisherGone);
@@ -164,12 +231,16 @@ impl Bus {
         let draft = draft.into();
         let topic = draft.topic.to_string();
         let waiter = Arc::new(Waiter::default());
-        let accepted = self.inner.accept(draft, Publisher::Waiting, Some(&waiter))?;
-        let disposition = accepted.receipt.disposition;
+        let deadline = after(limit);
+        let permit = self.inner.write_permit().await;
+        let accepted = self.inner.accept(draft, Publisher::Waiting, Some(&waiter), permit)?;
+        let timed_out = || RequestError::TimedOut { timeout_ms: limit.as_millis() };
+        let placed = timeout_at(deadline, accepted.placed()).await.map_err(|_| timed_out())??;
+        let disposition = placed.receipt.disposition;
         if disposition != Disposition::Delivered {
             return Err(RequestError::Withheld { topic, disposition });
         }
-        if accepted.receipt.matched == 0 {
+        if placed.receipt.matched == 0 {
             return Err(RequestError::NoSubscriber { topic });
         }
         let replied = async {
@@ -179,17 +250,17 @@ impl Bus {
                 None => None,
             });
             // Waiting for room and waiting for the reply go on together: another subscription may reply first.
-            let finish = accepted.finish();
+            let finish = placed.finish();
             tokio::pin!(reply, finish);
             tokio::select! {
                 reply = &mut reply => reply,
                 _receipt = &mut finish => reply.await,
             }
         };
-        match timeout(limit, replied).await {
+        match timeout_at(deadline, replied).await {
             Ok(Ok(payload)) => Ok(payload),
             Ok(Err(settled)) => Err(RequestError::NoReply { topic, settled }),
-            Err(_) => Err(RequestError::TimedOut { timeout_ms: limit.as_millis() }),
+            Err(_) => Err(timed_out()),
         }
     }
 
@@ -210,7 +281,8 @@ impl Bus {
         self.inner.slots().iter().map(|slot| snapshot(slot)).collect()
     }
 
-    /// The subscriptions that an event on the topic would reach, in the order of delivery.
+    /// The subscriptions whose filters match the topic, in the order of delivery. An event reaches those of them that want
+    /// its source.
     #[must_use]
     pub fn matching(&self, topic: &Topic) -> Vec<Name> {
         self.inner.matching(topic).iter().map(|slot| slot.name.clone()).collect()
@@ -255,10 +327,15 @@ impl Bus {
         GateGuard { bus: Arc::downgrade(&self.inner), gate }
     }
 
-    /// Declares a topic with a description. With [`BusBuilder::strict_topics`] only declared topics are taken. False where
-    /// the directory is full ([`BusBuilder::topics_max`]).
+    /// Declares a topic with a description. With [`BusBuilder::strict_topics`] only declared topics are taken. One that was
+    /// neither declared nor published before is told on `plugbus.topic.added`. False where the directory is full
+    /// ([`BusBuilder::topics_max`]).
     pub fn declare(&self, topic: &Topic, description: &str) -> bool {
-        self.inner.topics.declare(topic, description)
+        let added = self.inner.topics.declare(topic, description);
+        if added == Some(true) && !topic.is_host() {
+            self.inner.tell_topic(topic);
+        }
+        added.is_some()
     }
 
     /// The topics declared or seen that a filter matches, in their order.
@@ -278,6 +355,8 @@ impl Bus {
             muted: counters.muted.load(Relaxed),
             held: counters.held.load(Relaxed),
             outbox_refused: counters.outbox_refused.load(Relaxed),
+            duplicates: counters.duplicates.load(Relaxed),
+            journal_refused: counters.journal_refused.load(Relaxed),
             topics_unlisted: self.inner.topics.unlisted(),
             subscriptions: self.inner.lock_registry().slots.len(),
             dead_letters: self.inner.dead.stats(),

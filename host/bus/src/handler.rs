@@ -8,9 +8,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{Event, Payload};
+use crate::event::{Draft, Event, Payload};
 use crate::name::Name;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, OutboxFull};
+use crate::state::State;
 
 /// A boxed future, as the object-safe [`Handler`] returns it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -26,6 +27,19 @@ pub struct Delivery {
     pub subscription: Name,
     /// What the handler publishes: released when it acks, thrown away when it does not.
     pub outbox: Outbox,
+    /// What the subscription's handlers remember: changes are committed when it acks, thrown away when it does not.
+    pub state: State,
+}
+
+impl Delivery {
+    /// Publishes a consequence of the event in the subscription's name: staged in the outbox, released on ack, under the same
+    /// id at every attempt. Returns that id. Short for [`Outbox::publish`].
+    ///
+    /// # Errors
+    /// [`OutboxFull`] hands the draft back; [`Subscribe::outbox`](crate::Subscribe::outbox) says how much fits.
+    pub fn publish(&self, draft: Draft) -> Result<String, OutboxFull> {
+        self.outbox.publish(self.subscription.as_str(), &self.event, draft)
+    }
 }
 
 /// What handles events.

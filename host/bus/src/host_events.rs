@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::bus::{HOPS_MAX, Inner, Publisher};
+use crate::accept::Publisher;
+use crate::bus::{HOPS_MAX, Inner};
 use crate::dead::{AttemptRecord, DeadReason};
 use crate::delivery::Next;
 use crate::event::{Draft, Event, Payload};
@@ -41,10 +42,15 @@ impl Inner {
             Err(error) => return tracing::error!(%topic, %error, "host event has no JSON form"),
         };
         let draft = Draft { hops, ..Draft::new(topic).source(HOST_SOURCE).payload(payload) };
-        if let Err(error) = self.accept(draft, Publisher::Host, None) {
+        if let Err(error) = self.accept(draft, Publisher::Host, None, None) {
             // Only when the bus is closed: whoever listened is gone.
             tracing::debug!(%error, "host event not published");
         }
+    }
+
+    /// Tells of a topic that was not known before.
+    pub(crate) fn tell_topic(&self, topic: &Topic) {
+        self.publish_host("plugbus.topic.added", || json!({ "topic": topic }));
     }
 
     /// Reports an attempt that did not succeed.

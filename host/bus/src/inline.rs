@@ -20,6 +20,7 @@ use crate::outbox::Outbox;
 use crate::queue::{Item, Lane, Queue};
 use crate::settlement::{Settlement, Waiter, settle};
 use crate::slot::{Kind, Slot};
+use crate::state::State;
 use crate::worker::panic_fault;
 
 /// What an inline handler answers.
@@ -82,7 +83,7 @@ pub(crate) enum Called {
 
 /// Calls one inline handler.
 pub(crate) fn call(slot: &Slot, event: &Arc<Event>, waiter: Option<&Arc<Waiter>>, bus: &Inner) -> Called {
-    let Kind::Inline { handler, special } = &slot.kind else { return Called::NotTaken };
+    let Kind::Inline { handler, special, .. } = &slot.kind else { return Called::NotTaken };
     let special = special.load(Acquire);
     if special && slot.is_closed() {
         return Called::NotTaken;
@@ -109,6 +110,8 @@ fn run(slot: &Slot, handler: &InlineHandler, mut item: Item, bus: &Inner) -> Cal
         attempt: 1,
         subscription: slot.name.clone(),
         outbox: Outbox::new(slot.settings.load().outbox),
+        // Its store would have to be waited for, which an inline handler cannot: it has one that remembers nothing.
+        state: State::detached(slot.settings.load().state),
     };
     let begun = Instant::now();
     let nested = Nested::enter();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::event::{Draft, InvalidEvent};
+use crate::journal::JournalError;
 use crate::name::Name;
 
 /// The bus has accepted an event.
@@ -12,7 +13,7 @@ use crate::name::Name;
 pub struct Receipt {
     /// The event's id.
     pub id: Arc<str>,
-    /// The bus's number; 0 for an event that was muted or is held back.
+    /// The bus's number; 0 for an event that was muted or is held back, or is still on its way into the journal.
     pub seq: u64,
     /// Subscriptions that the event matched. Each will ack it or have it as a dead letter, but for those in `dropped`.
     pub matched: usize,
@@ -39,6 +40,11 @@ pub enum Disposition {
     Held,
     /// To none: over the bound on hops; it is a dead letter.
     TooManyHops,
+    /// To none: an event of this id and source was accepted before, within the journal's window. The receipt has its number.
+    Duplicate,
+    /// Not yet: the journal has it in hand, and [`Bus::try_publish`](crate::Bus::try_publish) does not wait for it. Should the
+    /// journal refuse it, it becomes a dead letter.
+    Journaling,
 }
 
 impl Disposition {
@@ -48,6 +54,8 @@ impl Disposition {
             Self::Muted => "muted",
             Self::Held => "held back",
             Self::TooManyHops => "over the bound on hops",
+            Self::Duplicate => "accepted before",
+            Self::Journaling => "not in the journal yet",
         }
     }
 }
@@ -79,6 +87,18 @@ pub enum PublishError {
         /// The draft.
         draft: Box<Draft>,
     },
+    /// The journal did not take the event.
+    #[error("the journal did not take the event")]
+    Journal {
+        /// The draft.
+        draft: Box<Draft>,
+        /// Why.
+        #[source]
+        source: JournalError,
+    },
+    /// As many writes as may be are on their way into the journal.
+    #[error("the journal is behind; try again later, or publish with `publish().await`, which waits for it")]
+    Busy(Box<Draft>),
     /// The bus is shutting down.
     #[error("the bus is shutting down")]
     Closed(Box<Draft>),
@@ -91,7 +111,9 @@ impl PublishError {
         match self {
             Self::Invalid { draft, .. }
             | Self::Full { draft, .. }
+            | Self::Journal { draft, .. }
             | Self::Undeclared { draft }
+            | Self::Busy(draft)
             | Self::Closed(draft) => *draft,
         }
     }

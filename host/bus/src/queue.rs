@@ -41,11 +41,22 @@ pub(crate) struct Item {
     pub(crate) waiter: Option<Arc<Waiter>>,
     /// What earlier attempts came to; see [`AttemptRecord::add_to`] for its bound. Empty for nearly all.
     pub(crate) history: Vec<AttemptRecord>,
+    /// Whether the journal knows this delivery: it is an event of a durable subscription, in its turn.
+    pub(crate) tracked: bool,
+    /// The dead letter that is delivered again.
+    pub(crate) letter: Option<u64>,
 }
 
 impl Item {
     pub(crate) fn new(event: Arc<Event>, lane: Lane, waiter: Option<Arc<Waiter>>) -> Self {
-        Self { event, attempt: 1, lane, order: 0, waiter, history: Vec::new() }
+        Self { event, attempt: 1, lane, order: 0, waiter, history: Vec::new(), tracked: false, letter: None }
+    }
+}
+
+impl Item {
+    /// Whether the journal has it: as an event of the cursor's, or as a dead letter.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.tracked || self.letter.is_some()
     }
 
     /// The event, and what its attempts left.
@@ -73,6 +84,9 @@ pub(crate) struct Queue {
     delayed: BinaryHeap<Delayed>,
     waiting: usize,
     waiting_bytes: usize,
+    /// Places that are kept for events on their way here.
+    kept: usize,
+    kept_bytes: usize,
     in_flight: Vec<Taken>,
     next_order: u64,
     events_max: usize,
@@ -120,6 +134,8 @@ impl Queue {
             delayed: BinaryHeap::new(),
             waiting: 0,
             waiting_bytes: 0,
+            kept: 0,
+            kept_bytes: 0,
             in_flight: Vec::new(),
             next_order: 0,
             events_max,
@@ -135,20 +151,57 @@ impl Queue {
     }
 
     /// Adds an item at the end of its lane, or hands it back where the queue is full.
-    pub(crate) fn push(&mut self, mut item: Item) -> Result<(), Box<Item>> {
+    pub(crate) fn push(&mut self, item: Item) -> Result<(), Box<Item>> {
         if !self.has_room_for(item.event.size_bytes()) {
             return Err(Box::new(item));
         }
+        self.append(item);
+        Ok(())
+    }
+
+    /// Keeps a place for an event of that size, if there is one. It counts as taken until [`Self::push_kept`] or
+    /// [`Self::free_place`].
+    pub(crate) fn keep_place(&mut self, bytes: usize) -> bool {
+        let has_room = self.has_room_for(bytes);
+        if has_room {
+            self.kept += 1;
+            self.kept_bytes += bytes;
+        }
+        has_room
+    }
+
+    /// Adds an item in the place that was kept for it.
+    pub(crate) fn push_kept(&mut self, item: Item, kept_bytes: usize) {
+        self.free_place(kept_bytes);
+        self.append(item);
+    }
+
+    /// Frees a place that was kept.
+    pub(crate) fn free_place(&mut self, kept_bytes: usize) {
+        self.kept -= 1;
+        self.kept_bytes -= kept_bytes;
+    }
+
+    /// Adds an item that must not be handled before a time; its lane is held until then. Where others of its lane are before
+    /// it, it comes in its turn. There must be room.
+    pub(crate) fn push_delayed(&mut self, mut item: Item, due: Instant) {
         item.order = self.next_order;
         self.next_order += 1;
-        self.add(item);
-        Ok(())
+        if let Some(key) = item.lane.key() {
+            if self.lanes.contains_key(&key) {
+                return self.add(item);
+            }
+            self.lanes.insert(key, LaneState { out: 1, behind: VecDeque::new() });
+        }
+        self.count(&item);
+        self.delayed.push(Delayed { due, item });
     }
 
     /// Whether an event of that size fits. An empty queue takes any one event.
     pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
-        self.waiting == 0
-            || (self.waiting < self.events_max && self.waiting_bytes.saturating_add(bytes) <= self.bytes_max)
+        let taken = self.waiting + self.kept;
+        let taken_bytes = self.waiting_bytes.saturating_add(self.kept_bytes);
+        taken == 0 || (taken < self.events_max && taken_bytes.saturating_add(bytes) <= self.bytes_max)
     }
 
     /// The next item to handle at a time. Due retries come first.
@@ -338,6 +391,12 @@ impl Queue {
         for delayed in due.into_iter().rev() {
             self.runnable.push_front(delayed.item);
         }
+    }
+
+    fn append(&mut self, mut item: Item) {
+        item.order = self.next_order;
+        self.next_order += 1;
+        self.add(item);
     }
 
     fn add(&mut self, item: Item) {

@@ -101,6 +101,20 @@ fn bounds_hand_back_and_an_empty_queue_takes_any_one_event() {
 }
 
 #[test]
+fn a_kept_place_counts_as_taken_until_it_is_used_or_given_back() {
+    let mut two = queue(2);
+    assert!(two.keep_place(10) && two.keep_place(10) && !two.keep_place(10));
+    assert_eq!(two.push(free(1)).unwrap_err().event.seq, 1);
+    two.push_kept(free(2), 10);
+    assert!(!two.keep_place(10));
+    two.free_place(10);
+    two.push(free(3)).unwrap();
+    assert_eq!((two.waiting(), two.keep_place(10)), (2, false));
+    let mut small = Queue::new(2, 100);
+    assert!(small.keep_place(60) && !small.keep_place(60) && small.keep_place(40));
+}
+
+#[test]
 fn the_oldest_is_dropped_across_lanes_and_its_lane_goes_on() {
     let (mut queue, now) = (queue(10), Instant::now());
     queue.push(keyed(1, "a")).unwrap();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::outbox::OutboxLimits;
 use crate::retry::RetryPolicy;
+use crate::state::StateLimits;
 
 /// Most handlers that one subscription may run at once.
 pub const CONCURRENCY_MAX: u32 = 1024;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub timeout: Option<Duration>,
     /// Bounds on what one delivery may publish.
     pub outbox: OutboxLimits,
+    /// Bounds on what its handlers remember.
+    pub state: StateLimits,
     /// Whether events that `DropOldest` and `DropNewest` drop are kept as dead letters. Default false: only counted.
     pub dead_letter_drops: bool,
     /// Ends the subscription after so many events. Default none.
@@ -51,6 +54,7 @@ impl Default for Settings {
             source: None,
             timeout: None,
             outbox: OutboxLimits::default(),
+            state: StateLimits::default(),
             dead_letter_drops: false,
             events_max: None,
         }
@@ -74,6 +78,9 @@ pub enum WhenFull {
     /// The publisher gets its event back, and no other subscription sees it. What comes while the subscription is paused or
     /// suspended, from a handler or the host, or at the same moment as others for the last room, becomes a dead letter.
     Refuse,
+    /// The event stays in the journal and is read from there when there is room: nobody waits and nothing is dropped. What
+    /// every durable subscription does, and only those can.
+    Spill,
 }
 
 impl Default for WhenFull {

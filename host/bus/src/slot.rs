@@ -17,14 +17,20 @@ use crate::bus::{Inner, phase};
 use crate::clock::after;
 use crate::control::Workers;
 use crate::dead::DeadReason;
+use crate::durable::progress::Progress;
 use crate::event::Event;
 use crate::inline::InlineHandler;
 use crate::name::Name;
+use crate::place::{Kept, Place};
 use crate::queue::{Item, Lane, Queue, Take};
 use crate::settings::{Settings, WhenFull};
 use crate::settlement::{Settlement, Waiter, settle};
+use crate::state::StateStore;
 use crate::stats::Counters;
 use crate::topic::Filter;
+
+/// Longest wait of somebody who brings events of the past to a durable subscription, for one event.
+const PAST_WAIT: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(crate) struct Slot {
@@ -41,11 +47,15 @@ pub(crate) struct Slot {
     work: Notify,
     /// Publishers wait here for room.
     room: Notify,
+    /// The feeder of a durable subscription waits here.
+    feed: Notify,
     waiting_publishers: AtomicUsize,
     /// Set when a publisher waited in vain; cleared when the queue has fallen to half.
     saturated: AtomicBool,
     taken_in: AtomicU64,
     workers: Mutex<Workers>,
+    /// What its handlers remember.
+    pub(crate) store: Arc<StateStore>,
 }
 
 /// How a subscription gets its events.
@@ -55,6 +65,8 @@ pub(crate) enum Kind {
         handler: Box<InlineHandler>,
         /// Paused, suspended or ended: a call must ask first. Otherwise it costs no lock.
         special: AtomicBool,
+        /// Sees what is accepted and cannot stop it: called after the journal, where there is one.
+        observes: bool,
     },
     /// Through the queue, to worker tasks. What is left at the end becomes dead letters.
     Queued,
@@ -64,6 +76,8 @@ pub(crate) enum Kind {
 
 struct State {
     queue: Queue,
+    /// Where a durable subscription stands.
+    progress: Option<Progress>,
     /// Workers of an older generation stop.
     generation: u64,
     closed: bool,
@@ -101,6 +115,8 @@ impl Slot {
         settings: Settings,
         priority: i32,
         kind: Kind,
+        progress: Option<Progress>,
+        store: Arc<StateStore>,
         bus: Weak<Inner>,
     ) -> Self {
         let queue = Queue::new(settings.queue_events_max.get(), settings.queue_bytes_max);
@@ -113,13 +129,15 @@ impl Slot {
             kind,
             counters: Counters::default(),
             bus,
-            state: Mutex::new(State { queue, generation: 0, closed: false }),
+            state: Mutex::new(State { queue, progress, generation: 0, closed: false }),
             work: Notify::new(),
             room: Notify::new(),
+            feed: Notify::new(),
             waiting_publishers: AtomicUsize::new(0),
             saturated: AtomicBool::new(false),
             taken_in: AtomicU64::new(0),
             workers: Mutex::default(),
+            store,
         }
     }
 
@@ -135,21 +153,37 @@ impl Slot {
             && settings.events_max.is_none_or(|max| self.taken_in.load(Relaxed) < max.get())
     }
 
-    /// Whether a publisher would get its event back: the queue is full and the policy (or the caller) does not wait. What
-    /// room there is belongs to those who wait already.
-    pub(crate) fn would_refuse(&self, bytes: usize, may_wait: bool) -> bool {
+    /// Keeps a place for an event of that size where its publisher would get it back from a full queue: the policy (or the
+    /// caller) does not wait. What room there is belongs to those who wait already.
+    pub(crate) fn keep_place(&self, bytes: usize, may_wait: bool) -> Kept<'_> {
         let (refuses, spoken_for) = match self.settings.load().when_full {
             WhenFull::Refuse => (true, false),
             WhenFull::Wait { .. } => {
                 (!may_wait && !self.saturated.load(Relaxed), self.waiting_publishers.load(Relaxed) > 0)
             }
-            WhenFull::DropOldest | WhenFull::DropNewest => (false, false),
+            WhenFull::DropOldest | WhenFull::DropNewest | WhenFull::Spill => (false, false),
         };
-        refuses
-            && self.read_queue(|queue| {
-                let held = queue.is_paused() || queue.is_suspended();
-                !held && (spoken_for || !queue.has_room_for(bytes))
-            })
+        if !refuses || matches!(self.kind, Kind::Inline { .. }) {
+            return Kept::NotNeeded;
+        }
+        let mut state = self.lock();
+        if state.closed {
+            Kept::NotNeeded
+        } else if !spoken_for && state.queue.keep_place(bytes) {
+            Kept::Place(Place::new(self, bytes))
+        } else if state.queue.is_paused() || state.queue.is_suspended() {
+            Kept::NotNeeded
+        } else {
+            Kept::Full
+        }
+    }
+
+    /// A place that was kept is not used.
+    pub(crate) fn free_place(&self, bytes: usize) {
+        self.lock().queue.free_place(bytes);
+        if self.waiting_publishers.load(Relaxed) > 0 {
+            self.room.notify_one();
+        }
     }
 
     /// Whether an event would find no room, and nothing that makes or waits for some. For what can be offered later as well.
@@ -157,6 +191,7 @@ impl Slot {
         let waits = match self.settings.load().when_full {
             WhenFull::DropOldest => return false,
             WhenFull::Wait { .. } => !self.saturated.load(Relaxed),
+            WhenFull::Spill => true,
             WhenFull::DropNewest | WhenFull::Refuse => false,
         };
         self.read_queue(|queue| {
@@ -165,17 +200,37 @@ impl Slot {
         })
     }
 
-    /// Puts an event into the queue, or applies the policy.
-    pub(crate) fn offer(self: &Arc<Self>, event: &Arc<Event>, waiter: Option<&Arc<Waiter>>, may_wait: bool) -> Offer {
+    /// Puts an event into the queue, in the place that was kept for it if one was, or applies the policy.
+    pub(crate) fn offer(
+        self: &Arc<Self>,
+        event: &Arc<Event>,
+        waiter: Option<&Arc<Waiter>>,
+        may_wait: bool,
+        kept: Option<Place<'_>>,
+    ) -> Offer {
         let settings = self.settings.load();
+        if event.seq > 0
+            && let Some(offer) = self.offer_durable(event, waiter, &settings)
+        {
+            return offer;
+        }
         let Some(last) = self.count_in(settings.events_max) else { return Offer::NotTaken };
         let item = Item::new(event.clone(), lane_of(&settings, event), waiter.cloned());
-        let offer = self.place(item, &settings, may_wait);
+        let offer = self.place(item, &settings, may_wait, kept);
         if last && let Some(bus) = self.bus.upgrade() {
             // It has had all it wanted: no further event matches it. What is queued is still handled.
             bus.unroute(self.number);
         }
         offer
+    }
+
+    /// Offers an event once more, outside its turn: a dead letter, or the past. A durable subscription takes it like any
+    /// other event that is not its cursor's.
+    pub(crate) fn offer_again(self: &Arc<Self>, event: &Arc<Event>, letter: Option<u64>, may_wait: bool) -> Offer {
+        let settings = self.settings.load();
+        let mut item = Item::new(event.clone(), lane_of(&settings, event), None);
+        item.letter = letter;
+        self.place(item, &settings, may_wait, None)
     }
 
     /// What comes next for a worker of a generation. Cancel-safe: an item is handed out only by returning.
@@ -218,6 +273,9 @@ impl Slot {
                 // Its own place in line was taken under the lock, so a publisher that waits is seen here.
                 if self.waiting_publishers.load(Relaxed) > 0 {
                     self.room.notify_one();
+                }
+                if item.tracked {
+                    self.feed.notify_one();
                 }
                 Ok(Wake::Delivery(item))
             }
@@ -268,7 +326,10 @@ impl Slot {
         state.generation += 1;
         let generation = state.generation;
         self.filters.store(Arc::new(filters));
-        if let Some(settings) = settings {
+        if let Some(mut settings) = settings {
+            if state.progress.is_some() {
+                settings.when_full = WhenFull::Spill;
+            }
             state.queue.set_bounds(settings.queue_events_max.get(), settings.queue_bytes_max);
             let old = self.settings.swap(Arc::new(settings.clone()));
             let one_lane = |s: &Settings| (s.ordering_key.clone(), s.concurrency.get() == 1);
@@ -287,12 +348,16 @@ impl Slot {
     /// Ends the subscription and returns what was waiting. Workers stop before their next event.
     pub(crate) fn close(&self) -> Vec<Item> {
         let mut state = self.lock();
-        state.closed = true;
+        let was_closed = std::mem::replace(&mut state.closed, true);
         let left = state.queue.drain();
+        if !was_closed {
+            self.leave_cursor(&state, &left);
+        }
         self.note_special(&state);
         drop(state);
         self.work.notify_waiters();
         self.room.notify_waiters();
+        self.feed.notify_one();
         left
     }
 
@@ -314,6 +379,10 @@ impl Slot {
 
     /// What happens to an event whose subscription ended first.
     fn leave(&self, item: Item) {
+        if item.is_kept() {
+            // The journal has it: it comes again with the next subscription of this name.
+            return settle(item.waiter.as_ref(), &self.name, || Settlement::Dropped);
+        }
         match self.kind {
             Kind::Stream => {
                 self.counters.discarded.fetch_add(1, Relaxed);
@@ -323,13 +392,14 @@ impl Slot {
         }
     }
 
-    /// Makes a dead letter of an item. Counts, tells the waiter, tells the bus.
+    /// Makes a dead letter of an item. Counts, tells the bus, tells the waiter: whoever is told finds the letter there.
     pub(crate) fn bury(&self, item: Item, reason: DeadReason) {
         self.counters.dead.fetch_add(1, Relaxed);
-        settle(item.waiter.as_ref(), &self.name, || Settlement::Dead(reason.clone()));
+        let settlement = Settlement::Dead(reason.clone());
         if let Some(bus) = self.bus.upgrade() {
             bus.bury(item.event, Some(&self.name), reason, item.history);
         }
+        settle(item.waiter.as_ref(), &self.name, || settlement);
     }
 
     /// Runs something on the queue and wakes who may be waiting for its effect.
@@ -356,10 +426,19 @@ impl Slot {
         read(&self.lock().queue)
     }
 
-    /// Whether nothing waits and nothing is in flight.
+    /// Whether nothing waits and nothing is in flight; for a durable subscription, in the journal neither.
     pub(crate) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        let behind = state.progress.as_ref().is_some_and(Progress::is_behind);
         self.waiting_publishers.load(Relaxed) == 0
-            && self.read_queue(|queue| queue.waiting() == 0 && queue.in_flight() == 0)
+            && !behind
+            && state.queue.waiting() == 0
+            && state.queue.in_flight() == 0
+    }
+
+    fn wake_workers(&self) {
+        self.work.notify_waiters();
+        self.work.notify_one();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -386,13 +465,14 @@ impl Slot {
         }
     }
 
-    fn place(self: &Arc<Self>, item: Item, settings: &Settings, may_wait: bool) -> Offer {
+    fn place(self: &Arc<Self>, item: Item, settings: &Settings, may_wait: bool, kept: Option<Place<'_>>) -> Offer {
+        let is_past = item.event.seq > 0;
         // Who comes while others wait stands behind them; who cannot wait takes the room there is.
-        let overtaking = may_wait && self.waiting_publishers.load(Relaxed) > 0;
+        let overtaking = kept.is_none() && may_wait && self.waiting_publishers.load(Relaxed) > 0;
         let item = if overtaking && matches!(settings.when_full, WhenFull::Wait { .. }) {
             Box::new(item)
         } else {
-            match self.try_place(Box::new(item)) {
+            match self.try_place(Box::new(item), kept) {
                 Ok(()) => return Offer::Queued,
                 Err(item) => item,
             }
@@ -411,7 +491,12 @@ impl Slot {
             WhenFull::Wait { max } if may_wait && !self.saturated.load(Relaxed) && !self.is_held() => {
                 Offer::WaitForRoom(WaitingPublisher::new(self.clone(), item, max))
             }
-            WhenFull::Wait { .. } | WhenFull::Refuse => {
+            // Somebody brings the past: it takes as long as it takes.
+            WhenFull::Spill if may_wait && is_past && !self.is_held() => {
+                Offer::WaitForRoom(WaitingPublisher::new(self.clone(), item, PAST_WAIT))
+            }
+            // Spilled is what the journal has; the host's own events, which it has not, have nowhere to go.
+            WhenFull::Wait { .. } | WhenFull::Refuse | WhenFull::Spill => {
                 self.bury(*item, self.full_reason());
                 Offer::Dead
             }
@@ -432,7 +517,7 @@ impl Slot {
                 return Offer::Dropped;
             };
             self.drop_item(oldest, settings);
-            match self.try_place(item) {
+            match self.try_place(item, None) {
                 Ok(()) => return Offer::Queued,
                 Err(back) => item = back,
             }
@@ -448,12 +533,16 @@ impl Slot {
         }
     }
 
-    fn try_place(&self, item: Box<Item>) -> Result<(), Box<Item>> {
+    fn try_place(&self, item: Box<Item>, kept: Option<Place<'_>>) -> Result<(), Box<Item>> {
+        // The lock is released before a place that is not used gives itself back.
         let mut state = self.lock();
         if state.closed {
             return Err(item);
         }
-        state.queue.push(*item)?;
+        match kept {
+            Some(place) => state.queue.push_kept(*item, place.used()),
+            None => state.queue.push(*item)?,
+        }
         drop(state);
         self.counters.matched.fetch_add(1, Relaxed);
         self.work.notify_one();
@@ -484,6 +573,10 @@ impl Slot {
     }
 }
 
+mod durable;
+
+pub(crate) use durable::Feed;
+
 /// The lane of an event under the settings.
 pub(crate) fn lane_of(settings: &Settings, event: &Event) -> Lane {
     match &settings.ordering_key {
@@ -499,29 +592,31 @@ pub(crate) fn lane_of(settings: &Settings, event: &Event) -> Lane {
 pub(crate) struct WaitingPublisher {
     slot: Arc<Slot>,
     item: Option<Box<Item>>,
-    deadline: Instant,
+    /// Longest wait, counted from when it begins to wait.
+    max: Duration,
 }
 
 impl WaitingPublisher {
     fn new(slot: Arc<Slot>, item: Box<Item>, max: Duration) -> Self {
         slot.waiting_publishers.fetch_add(1, Relaxed);
-        Self { slot, item: Some(item), deadline: after(max) }
+        Self { slot, item: Some(item), max }
     }
 
     /// Waits for room. False when the time is up first: the event is a dead letter.
     pub(crate) async fn wait(mut self) -> bool {
         let slot = self.slot.clone();
+        let deadline = after(self.max);
         while let Some(item) = self.item.take() {
             let room = slot.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            match slot.try_place(item) {
+            match slot.try_place(item, None) {
                 Ok(()) => return true,
                 Err(item) => self.item = Some(item),
             }
             if slot.is_closed() {
                 self.give_up(DeadReason::Unsubscribed);
-            } else if slot.is_held() || timeout_at(self.deadline, room).await.is_err() {
+            } else if slot.is_held() || timeout_at(deadline, room).await.is_err() {
                 slot.saturated.store(true, Relaxed);
                 self.give_up(slot.full_reason());
             }

@@ -9,6 +9,7 @@ use crate::dead::DeadStats;
 use crate::handler::{FaultKind, HandlerError};
 use crate::name::Name;
 use crate::slot::{Kind, Slot};
+use crate::state::StateStats;
 
 /// What a bus counted since it was made.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -27,6 +28,10 @@ pub struct BusStats {
     pub topics_unlisted: u64,
     /// Events that handlers published and that were refused at release; each is a dead letter and logged.
     pub outbox_refused: u64,
+    /// Events whose id and source had been accepted before, within the journal's window: acknowledged, not delivered.
+    pub duplicates: u64,
+    /// Events that the journal refused.
+    pub journal_refused: u64,
     /// Subscriptions now.
     pub subscriptions: usize,
     /// Dead letters.
@@ -68,6 +73,8 @@ pub struct SubscriptionStats {
     pub full: u64,
     /// Events left behind by a stream that went away.
     pub discarded: u64,
+    /// Attempts repeated because another handler had changed what they had read in the store.
+    pub conflicts: u64,
     /// Events waiting now.
     pub waiting: usize,
     /// Bytes waiting now.
@@ -78,6 +85,27 @@ pub struct SubscriptionStats {
     pub handler_ns_total: u64,
     /// Longest single attempt, nanoseconds.
     pub handler_ns_max: u64,
+    /// What its handlers remember; none where they remember nothing, or have not looked since the start of the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateStats>,
+    /// How it stands in the journal, where it is durable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub durable: Option<DurableStats>,
+}
+
+/// How a durable subscription stands in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DurableStats {
+    /// Every event up to this number is settled.
+    pub floor: u64,
+    /// Events over the floor, wanted or not, settled or not.
+    pub backlog: u64,
+    /// Whether more waits in the journal than the queue holds.
+    pub behind: bool,
+    /// Events that found the queue full, or others in the journal before them, and were read from there.
+    pub spilled: u64,
+    /// Events that were retired from the journal before the subscription came to them.
+    pub retired: u64,
 }
 
 /// The counters of a slot. Written with relaxed atomics: each is exact, together they are a snapshot only when idle.
@@ -92,6 +120,9 @@ pub(crate) struct Counters {
     pub(crate) dropped: AtomicU64,
     pub(crate) full: AtomicU64,
     pub(crate) discarded: AtomicU64,
+    pub(crate) conflicts: AtomicU64,
+    pub(crate) spilled: AtomicU64,
+    pub(crate) retired: AtomicU64,
     faults: [AtomicU64; FAULT_KINDS.len()],
     handler_ns_total: AtomicU64,
     handler_ns_max: AtomicU64,
@@ -134,7 +165,8 @@ pub(crate) fn snapshot(slot: &Slot) -> SubscriptionStats {
     let (paused, suspended, waiting, waiting_bytes, in_flight) =
         slot.read_queue(|q| (q.is_paused(), q.is_suspended(), q.waiting(), q.waiting_bytes(), q.in_flight()));
     let kind = match &slot.kind {
-        Kind::Inline { .. } => "inline",
+        Kind::Inline { observes: true, .. } => "observer",
+        Kind::Inline { observes: false, .. } => "inline",
         Kind::Queued => "queued",
         Kind::Stream => "stream",
     };
@@ -155,10 +187,25 @@ pub(crate) fn snapshot(slot: &Slot) -> SubscriptionStats {
         dropped: counters.dropped.load(Relaxed),
         full: counters.full.load(Relaxed),
         discarded: counters.discarded.load(Relaxed),
+        conflicts: counters.conflicts.load(Relaxed),
         waiting,
         waiting_bytes,
         in_flight,
         handler_ns_total: counters.handler_ns_total.load(Relaxed),
         handler_ns_max: counters.handler_ns_max.load(Relaxed),
+        state: slot.store.stats().filter(|stats| stats.keys > 0),
+        durable: durable(slot),
     }
+}
+
+fn durable(slot: &Slot) -> Option<DurableStats> {
+    let head = slot.offered_by_bus()?;
+    let (_, floor) = slot.floor_at(head)?;
+    Some(DurableStats {
+        floor,
+        backlog: head.saturating_sub(floor),
+        behind: slot.is_behind(),
+        spilled: slot.counters.spilled.load(Relaxed),
+        retired: slot.counters.retired.load(Relaxed),
+    })
 }

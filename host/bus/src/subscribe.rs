@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use crate::bus::{Inner, Registered, phase, subscription_json};
 use crate::control::{Control, Subscription, Workers};
+use crate::durable::Start;
+use crate::durable::progress::Progress;
+use crate::event::Event;
 use crate::handler::{BoxFuture, Delivery, Handler, IntoOutcome, Outcome};
 use crate::inline::IntoFlow;
 use crate::name::{Name, NameError};
@@ -16,6 +19,7 @@ use crate::outbox::OutboxLimits;
 use crate::retry::RetryPolicy;
 use crate::settings::{CONCURRENCY_MAX, OrderingKey, Settings, SourceFilter, WhenFull};
 use crate::slot::{Kind, Slot};
+use crate::state::StateStore;
 use crate::stream::EventStream;
 use crate::topic::{Filter, Topic, TopicError};
 
@@ -33,6 +37,7 @@ pub struct Subscribe {
     settings: Settings,
     priority: i32,
     paused: bool,
+    durable: Option<Start>,
 }
 
 /// Why a subscription was not made.
@@ -66,6 +71,9 @@ pub enum SubscribeError {
     /// Not inside a tokio runtime: there is nowhere for the handler's task to run.
     #[error("no tokio runtime here: subscribe inside one, or use an inline handler")]
     NoRuntime,
+    /// A durable subscription that cannot be one.
+    #[error("not a durable subscription: {0}")]
+    NotDurable(&'static str),
     /// The bus is shutting down.
     #[error("the bus is shutting down")]
     Closed,
@@ -73,7 +81,7 @@ pub enum SubscribeError {
 
 impl Subscribe {
     pub(crate) fn new(bus: Arc<Inner>, filters: Result<Vec<Filter>, TopicError>) -> Self {
-        Self { bus, filters, name: None, settings: Settings::default(), priority: 0, paused: false }
+        Self { bus, filters, name: None, settings: Settings::default(), priority: 0, paused: false, durable: None }
     }
 
     /// A name, unique on the bus, for statistics, dead letters and replay. Made up when absent.
@@ -171,6 +179,16 @@ impl Subscribe {
         self
     }
 
+    /// Keeps its place in the bus's journal under its name: what was not settled comes again after a restart, and a queue that
+    /// is full spills into the journal instead of making anybody wait. `start` says where to begin where the journal has no
+    /// place of that name yet. For [`on`](Subscribe::on) and [`handlers`](Subscribe::handlers); needs a name and a bus with a
+    /// journal ([`BusBuilder::journal`](crate::BusBuilder::journal)), and goes with neither `once` nor `max_events`.
+    pub fn durable(mut self, start: Start) -> Self {
+        self.durable = Some(start);
+        self.settings.when_full = WhenFull::Spill;
+        self
+    }
+
     /// Handles events with an async closure, in tasks of its own. What it returns: nothing, a [`Payload`](crate::Payload) as
     /// reply, or a `Result` of these with a [`Failure`](crate::Failure).
     ///
@@ -197,7 +215,11 @@ impl Subscribe {
     pub fn handlers(mut self, handlers: Vec<Box<dyn Handler>>) -> Result<Subscription, SubscribeError> {
         self.settings.concurrency = concurrency_of(&handlers)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| SubscribeError::NoRuntime)?;
+        let (bus, durable) = (self.bus.clone(), self.durable.is_some());
         let slot = self.register(Kind::Queued)?;
+        if durable {
+            bus.begin_durable(&slot, &runtime);
+        }
         slot.set_workers(Workers::spawn(&runtime, &slot, handlers, 0));
         Ok(Subscription::new(Control::new(slot)))
     }
@@ -214,7 +236,25 @@ impl Subscribe {
         R: IntoFlow,
     {
         let handler = Box::new(move |delivery: &Delivery| handler(delivery).into_flow());
-        let slot = self.register(Kind::Inline { handler, special: AtomicBool::new(false) })?;
+        let slot = self.register(Kind::Inline { handler, special: AtomicBool::new(false), observes: false })?;
+        Ok(Subscription::new(Control::new(slot)))
+    }
+
+    /// Shows each event in the moment it is accepted, before any inline handler can stop it; on a bus with a journal in the
+    /// moment it is committed, with its number, on the journal's thread. For watchers that put it somewhere and return: must
+    /// not block. Needs no runtime.
+    ///
+    /// # Errors
+    /// [`SubscribeError`].
+    pub fn observe<F>(self, observer: F) -> Result<Subscription, SubscribeError>
+    where
+        F: Fn(&Arc<Event>) + Send + Sync + 'static,
+    {
+        let handler = Box::new(move |delivery: &Delivery| {
+            observer(&delivery.event);
+            ().into_flow()
+        });
+        let slot = self.register(Kind::Inline { handler, special: AtomicBool::new(false), observes: true })?;
         Ok(Subscription::new(Control::new(slot)))
     }
 
@@ -233,6 +273,7 @@ impl Subscribe {
         if filters.is_empty() || filters.len() > FILTERS_MAX {
             return Err(SubscribeError::FilterCount { count: filters.len() });
         }
+        check_durable(&self.bus, self.durable, self.name.is_some(), &self.settings, &kind)?;
         let name = self.name.transpose()?;
         let bus = self.bus;
         if bus.phase.load(SeqCst) != phase::OPEN {
@@ -249,7 +290,15 @@ impl Subscribe {
                 return Err(SubscribeError::NameTaken(name));
             }
             registry.next_number += 1;
-            let slot = Slot::new(number, name, filters, self.settings, self.priority, kind, Arc::downgrade(&bus));
+            let (progress, store) = match (&bus.durable, self.durable) {
+                (Some(durable), Some(start)) => {
+                    let (cursor, store) = durable.open(&name, start);
+                    (Some(Progress::new(cursor)), store)
+                }
+                _ => (None, Arc::new(StateStore::in_memory())),
+            };
+            let weak = Arc::downgrade(&bus);
+            let slot = Slot::new(number, name, filters, self.settings, self.priority, kind, progress, store, weak);
             let slot = Arc::new(slot);
             if self.paused {
                 slot.with_queue(|queue| queue.set_paused(true));
@@ -261,6 +310,27 @@ impl Subscribe {
         bus.publish_host("plugbus.subscription.added", || subscription_json(&slot));
         Ok(slot)
     }
+}
+
+fn check_durable(
+    bus: &Inner,
+    durable: Option<Start>,
+    named: bool,
+    settings: &Settings,
+    kind: &Kind,
+) -> Result<(), SubscribeError> {
+    let spills = settings.when_full == WhenFull::Spill;
+    let why = match durable {
+        None if spills => "`Spill` is for durable subscriptions; ask for `durable`, or for another policy",
+        None => return Ok(()),
+        Some(_) if bus.durable.is_none() => "the bus has no journal",
+        Some(_) if !named => "it needs a name, under which the journal knows it",
+        Some(_) if !matches!(kind, Kind::Queued) => "inline handlers and streams cannot be",
+        Some(_) if !spills => "its queue spills into the journal; another policy for a full queue has no meaning",
+        Some(_) if settings.events_max.is_some() => "`once` and `max_events` end with the process",
+        Some(_) => return Ok(()),
+    };
+    Err(SubscribeError::NotDurable(why))
 }
 
 /// The concurrency that a set of handlers means.

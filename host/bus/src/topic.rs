@@ -39,7 +39,7 @@ pub enum TopicError {
         bytes: usize,
     },
     /// More tokens than [`TOPIC_TOKENS_MAX`].
-    #[error("`{text}` has {tokens} tokens; at most {TOPIC_TOKENS_MAX} are allowed")]
+    #[error("`{}` has {tokens} tokens; at most {TOPIC_TOKENS_MAX} are allowed", text.escape_debug())]
     TooManyTokens {
         /// The text as given.
         text: String,
@@ -47,7 +47,10 @@ pub enum TopicError {
         tokens: usize,
     },
     /// Two dots in a row, or a dot at either end.
-    #[error("`{text}` has an empty token at position {position}; write one dot between tokens and none at the ends")]
+    #[error(
+        "`{}` has an empty token at position {position}; write one dot between tokens and none at the ends",
+        text.escape_debug()
+    )]
     EmptyToken {
         /// The text as given.
         text: String,

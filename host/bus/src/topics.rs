@@ -86,11 +86,11 @@ impl Directory {
         Some((entry, true))
     }
 
-    /// Declares a topic. False where there is no room.
-    pub(crate) fn declare(&self, topic: &Topic, description: &str) -> bool {
-        let Some((entry, _)) = self.get_or_add(topic) else { return false };
+    /// Declares a topic. None where there is no room, true when the topic is new.
+    pub(crate) fn declare(&self, topic: &Topic, description: &str) -> Option<bool> {
+        let (entry, is_new) = self.get_or_add(topic)?;
         entry.declared.store(Some(Arc::new(description.to_owned())));
-        true
+        Some(is_new)
     }
 
     pub(crate) fn is_declared(&self, topic: &Topic) -> bool {

@@ -19,6 +19,9 @@ use crate::outbox::Outbox;
 use crate::queue::Item;
 use crate::settlement::{Settlement, settle};
 use crate::slot::{Slot, Wake};
+use crate::state::State;
+
+mod durable;
 
 /// Runs until a newer generation takes over or the subscription ends.
 pub(crate) async fn run(slot: Arc<Slot>, mut handler: Box<dyn Handler>, generation: u64) {
@@ -48,6 +51,7 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
         attempt: item.attempt,
         subscription: slot.name.clone(),
         outbox: Outbox::new(settings.outbox),
+        state: State::new(slot.store.clone(), settings.state),
     });
     let begun = Instant::now();
     let outcome = match settings.timeout {
@@ -64,8 +68,16 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
     let random = if outcome.is_ok() { 0.0 } else { random() };
     let next = decide(delivery.attempt, &outcome, &settings.retry, random);
     let staged = delivery.outbox.take();
+    if item.tracked {
+        return durable::conclude(in_flight, &delivery, staged, outcome, next).await;
+    }
     match outcome {
-        Ok(reply) => in_flight.ack(reply, staged).await,
+        Ok(reply) => {
+            if slot.commit_state(&delivery).is_err() {
+                return in_flight.repeat();
+            }
+            in_flight.ack(reply, staged).await;
+        }
         Err(error) => {
             if let Some(item) = in_flight.item.take() {
                 conclude(&slot, item, Err(error), next);
@@ -80,15 +92,12 @@ fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
         Ok(reply) => {
             slot.counters.acked.fetch_add(1, Relaxed);
             settle(item.waiter.as_ref(), &slot.name, || Settlement::Acked(reply));
+            slot.forget_letters(item.letter);
             return slot.settled(item.order);
         }
         Err(error) => error,
     };
-    let record = AttemptRecord::new(item.attempt, &error, now_ns());
-    if let Some(bus) = slot.bus.upgrade() {
-        bus.report_failed(&slot.name, &item.event, &record, &error, &next);
-    }
-    record.add_to(&mut item.history);
+    record(slot, &mut item, &error, &next);
     match next {
         Next::Retry { after } => {
             slot.counters.retried.fetch_add(1, Relaxed);
@@ -103,10 +112,21 @@ fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
             if verdict == Verdict::Rejected {
                 slot.counters.rejected.fetch_add(1, Relaxed);
             }
+            let letter = item.letter;
             slot.bury(item, reason);
+            slot.forget_letters(letter);
             slot.settled(order);
         }
     }
+}
+
+/// Puts an attempt that did not succeed on record, and reports it.
+fn record(slot: &Slot, item: &mut Item, error: &HandlerError, next: &Next) {
+    let record = AttemptRecord::new(item.attempt, error, now_ns());
+    if let Some(bus) = slot.bus.upgrade() {
+        bus.report_failed(&slot.name, &item.event, &record, error, next);
+    }
+    record.add_to(&mut item.history);
 }
 
 fn dead_reason(verdict: Verdict, attempts: u32, error: HandlerError) -> DeadReason {
@@ -133,6 +153,14 @@ struct Acked {
 impl InFlight {
     fn new(slot: Arc<Slot>, item: Item) -> Self {
         Self { slot, item: Some(item), acked: None }
+    }
+
+    /// Another handler has changed what this one had read: nothing of this attempt is kept, and it does not count.
+    fn repeat(mut self) {
+        if let Some(item) = self.item.take() {
+            self.slot.counters.conflicts.fetch_add(1, Relaxed);
+            self.slot.again(item);
+        }
     }
 
     /// Releases what the handler published, then settles. From here on nothing is repeated: where the task is cut off while

@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+use plugbus::bus::{Event, EventLimits};
+use plugbus::socket::protocol::Position;
 
+mod past;
 mod settings;
 
 pub(crate) use settings::Settings;
@@ -13,11 +16,15 @@ pub(crate) use settings::Settings;
 #[derive(Debug, Parser)]
 #[command(name = "plugbus", version, max_term_width = 110, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "\
+A plugin is a file NAME.wasm in the plugins folder; NAME.toml beside it is its manifest.
+
 Examples:
   plugbus run --plugins-dir ./plugins.d          start a daemon
   plugbus emit build.done '{\"ok\":true}'          publish one event
   plugbus tail 'build.>'                         see events as they are published
   plugbus plugins                                what is loaded, and what was refused and why
+  plugbus dead list                              what was given up
+  plugbus check relay.wasm --topic build.done    try a plugin without a daemon
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.")]
 pub(crate) struct Cli {
@@ -44,10 +51,10 @@ pub(crate) struct EmitAlone {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "For every command")]
 pub(crate) struct Global {
-    /// Path of the daemon's socket [default: $XDG_RUNTIME_DIR/plugbus.sock, else <data_dir>/plugbus.sock]
+    /// The daemon's socket [default: $XDG_RUNTIME_DIR/plugbus.sock, else <data_dir>/plugbus.sock]
     #[arg(long, global = true, env = "PLUGBUS_SOCKET", value_name = "PATH", value_hint = ValueHint::FilePath, hide_env_values = true)]
     pub(crate) socket: Option<OsString>,
-    /// Configuration file; `run` also reads ./plugbus.toml if there is one, the other commands only what is named
+    /// Configuration file [default: ./plugbus.toml for `run`, none for the others]
     #[arg(long, global = true, env = "PLUGBUS_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath, hide_env_values = true)]
     pub(crate) config: Option<OsString>,
     /// Print data as JSON
@@ -69,9 +76,13 @@ pub(crate) enum Command {
     Check(Box<Check>),
     /// Show, replay and drop dead letters: events that a subscription gave up
     Dead(Dead),
+    /// Deliver events of the past again, out of the journal
+    Replay(Replay),
+    /// Check and repair a journal, without a daemon
+    Journal(Journal),
     /// Show the counters of the bus, its subscriptions and the socket
     Stats,
-    /// Ask whether a daemon answers
+    /// Ask whether a daemon answers; exit 1 if none does
     Ping,
     /// Print the completion script for a shell
     #[command(after_help = "\
@@ -87,7 +98,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Signals: SIGTERM and SIGINT stop the daemon after what is in flight is settled, at most for the grace; a second one stops it
-at once. SIGHUP looks through the plugins folder.
+at once. SIGHUP looks through the plugins folder, and tries again what was refused.
 
 Each setting is also a key of the configuration file and an environment variable: the flag wins over the variable, the
 variable over the file. --loader-rescan-ms is PLUGBUS_LOADER_RESCAN_MS and
@@ -111,6 +122,8 @@ With --lines, each line of the standard input is one event: the data, if TOPIC i
 JSON format (`type` is the topic; specversion, id, source and time may be absent). Lines are published in order; one that is
 refused is reported with its number, and the others go on. With --wait, a line is published when the one before it is settled.
 
+Silent on a pipe: a hook's output is not in anybody's way. Exit code 0 once the daemon has taken every event, else 1.
+
 Examples:
   plugbus emit build.done '{\"ok\":true}' --subject main
   some-command | plugbus emit hook.raw
@@ -133,11 +146,11 @@ pub(crate) struct Emit {
     /// Identity of the event; with the source it names the event for good [default: a UUIDv7]
     #[arg(long, conflicts_with = "lines")]
     pub(crate) id: Option<String>,
-    /// Wait until every subscriber is done, and print each outcome; exit 1 unless all acked
+    /// Wait until every subscriber is done, at most MS [default: 30000]; print each outcome; exit 1 unless all acked
     #[arg(long, value_name = "MS", num_args = 0..=1, require_equals = true, default_missing_value = "30000",
           value_parser = clap::value_parser!(u64).range(0..=plugbus::socket::protocol::WAIT_MS_MAX))]
     pub(crate) wait: Option<u64>,
-    /// Wait for the first reply and print its data
+    /// Wait for the first reply, at most MS [default: 30000]; print its data; exit 1 if none comes
     #[arg(long, value_name = "MS", num_args = 0..=1, require_equals = true, default_missing_value = "30000",
           conflicts_with_all = ["wait", "lines"],
           value_parser = clap::value_parser!(u64).range(0..=plugbus::socket::protocol::WAIT_MS_MAX))]
@@ -171,11 +184,13 @@ impl Attributes {
     }
 }
 
+/// Checked here and not by the daemon alone: in the JSON that goes there, an extension of the name of an attribute would
+/// stand in the attribute's place.
 fn name_and_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) => Ok((name.into(), value.into())),
-        None => Err("write NAME=VALUE".into()),
-    }
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    let draft = Event::draft("any").map_err(|error| error.to_string())?.extension(name, value);
+    EventLimits::default().check(&draft).map_err(|error| error.to_string())?;
+    Ok((name.into(), value.into()))
 }
 
 #[derive(Debug, Args)]
@@ -186,12 +201,19 @@ own events, such as plugbus.plugin.rejected, are shown only by a filter that nam
 A watcher never slows the daemon: one that reads too slowly misses events and is told how many ({\"missed\":12} with --json).
 
 Examples:
+With --from, the past comes first, out of the daemon's journal, and the live events follow without a gap or a double. Such a
+watcher misses nothing that the journal still has; what was retired from it is said ({\"retired\":…} with --json).
+
   plugbus tail
   plugbus tail 'hook.*.bash' 'plugbus.>' --json
+  plugbus tail --from 1000 'build.>'
   plugbus tail -n 1 build.done")]
 pub(crate) struct Tail {
     /// Topic filters [default: >]
     pub(crate) filters: Vec<String>,
+    /// Begin with the past: the number of an event (`seq`), a time (2026-01-31T12:00:00Z), or an age (10m)
+    #[arg(long, value_name = "SEQ|TIME", value_parser = past::position)]
+    pub(crate) from: Option<Position>,
     /// Stop after so many events
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
@@ -199,6 +221,66 @@ pub(crate) struct Tail {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Each event goes to every plugin that subscribes to its topic now, or with --plugin to that one alone. The deliveries are
+retried and become dead letters like any other; a plugin's own place in the journal does not change by it. The command ends
+when all are queued: it waits while queues are full.
+
+Positions: the number of an event (`seq`), a time (2026-01-31T12:00:00Z), or an age (10m, 2h, 7days).
+
+Examples:
+  plugbus replay --plugin relay                    the whole past to one plugin, even a new one
+  plugbus replay --from 1000 --to 1999 'build.>'
+  plugbus replay --from 2h --plugin audit")]
+pub(crate) struct Replay {
+    /// Only topics that one of these filters matches [default: all]
+    pub(crate) filters: Vec<String>,
+    /// Where to begin [default: the oldest event that the journal has]
+    #[arg(long, value_name = "SEQ|TIME", value_parser = past::position)]
+    pub(crate) from: Option<Position>,
+    /// Where to end, included; a time stands for the last event before it [default: the last event accepted]
+    #[arg(long, value_name = "SEQ|TIME", value_parser = past::position)]
+    pub(crate) to: Option<Position>,
+    /// Only to this plugin
+    #[arg(long, value_name = "NAME")]
+    pub(crate) plugin: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The daemon must be stopped: it checks the journal by itself when it starts, and does not start on one that is damaged.
+
+Examples:
+  plugbus journal verify --data-dir /var/lib/plugbus
+  plugbus journal repair --data-dir /var/lib/plugbus
+
+Exit codes: 0 the journal is sound (now), 1 it is damaged or cannot be read, 2 wrong usage.")]
+pub(crate) struct Journal {
+    #[command(subcommand)]
+    pub(crate) action: JournalAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalAction {
+    /// Check everything in the journal, and change nothing
+    Verify(DataDir),
+    /// Bring a damaged journal to what of it checks out; what is taken out is copied aside before
+    Repair(DataDir),
+}
+
+/// Whose journal.
+#[derive(Debug, Args)]
+pub(crate) struct DataDir {
+    /// The daemon's data folder [default: ./.plugbus, or what the configuration file says]
+    #[arg(long, value_name = "PATH", env = "PLUGBUS_DATA_DIR", value_hint = ValueHint::DirPath, hide_env_values = true)]
+    pub(crate) data_dir: Option<OsString>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+States: running; paused (by you); suspended (it faulted too often, one event will be tried) and probing (that event is being
+tried); rejected (its file was refused and nothing runs); starting (its first load is under way). Events wait while a plugin is
+paused or suspended, as many as its queue holds.
+
 Examples:
   plugbus plugins                       what is loaded, and what was refused and why
   plugbus plugins inspect relay         filters, grants, limits, counters, last faults
@@ -232,7 +314,7 @@ pub(crate) enum PluginsAction {
         /// Its name
         name: String,
     },
-    /// Look through the plugins folder now
+    /// Look through the plugins folder now, and try again what was refused
     Rescan,
 }
 
@@ -241,6 +323,9 @@ pub(crate) enum PluginsAction {
 Examples:
   plugbus check relay.wasm --topic build.done --data '{\"ok\":true}'
   plugbus check relay.wasm --manifest relay.toml --event event.json --json
+
+Prints the outcome, the reply, what it published, its log, and the fuel, time and memory it took. Nothing is delivered anywhere,
+but what the manifest grants is granted: folders are written to, HTTP requests are sent.
 
 Exit code 0 if the event was acked, else 1.")]
 pub(crate) struct Check {
@@ -265,6 +350,9 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The daemon keeps them in memory, at most 10000 and 64 MiB by default; the oldest make room for new ones. A replay is
+a first attempt, for the subscription that gave the event up and for no other; should it fail again, there is a new letter.
+
 Examples:
   plugbus dead list --plugin relay
   plugbus dead show 17

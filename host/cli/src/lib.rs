@@ -1,8 +1,8 @@
 //! The command line of plugbus: arguments and printing.
 //!
 //! Two programs share it. `plugbus` ([`client`]) is what people and hooks call: it has no engine and no runtime in it, so
-//! that `plugbus emit` starts in the time of a small program. Where a command needs the engine (`run`, `check`), it becomes
-//! `plugbusd` ([`engine`]), which stands beside it. With the engine linked in, each start would first have to
+//! that `plugbus emit` starts in the time of a small program. Where a command needs the engine or the journal (`run`, `check`,
+//! `journal`), it becomes `plugbusd` ([`engine`]), which stands beside it. With the engine linked in, each start would first have to
 //! relocate a megabyte of tables: 0.5 to 1 ms more for a process that takes 1 ms in all.
 
 use std::env;
@@ -17,9 +17,11 @@ mod check;
 mod dead;
 mod emit;
 mod failure;
+mod journal;
 mod output;
 mod place;
 mod plugins;
+mod replay;
 mod run;
 mod stats;
 mod tail;
@@ -40,11 +42,12 @@ pub fn client() -> ExitCode {
     let cli = Cli::parse();
     let global = &cli.global;
     let outcome = match cli.command {
-        Command::Run(_) | Command::Check(_) => become_engine(),
+        Command::Run(_) | Command::Check(_) | Command::Journal(_) => become_engine(),
         Command::Emit(emit) => emit::emit(global, &emit),
         Command::Tail(tail) => tail::tail(global, &tail),
         Command::Plugins(plugins) => plugins::plugins(global, plugins),
         Command::Dead(dead) => dead::dead(global, dead),
+        Command::Replay(replay) => replay::replay(global, replay),
         Command::Stats => stats::stats(global),
         Command::Ping => stats::ping(global),
         Command::Completions { shell } => completions(shell),
@@ -59,7 +62,10 @@ pub fn engine() -> ExitCode {
     let outcome = match &cli.command {
         Command::Run(run) => run::run(&cli.global, run),
         Command::Check(check) => check::check(&cli.global, check),
-        _ => Err(Failure::usage("plugbusd carries out `run` and `check`; for everything else call `plugbus`")),
+        Command::Journal(journal) => journal::journal(&cli.global, journal),
+        _ => {
+            Err(Failure::usage("plugbusd carries out `run`, `check` and `journal`; for everything else call `plugbus`"))
+        }
     };
     outcome.unwrap_or_else(Failure::report)
 }

@@ -5,12 +5,15 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use plugbus::config::Config;
+use plugbus::config::{Config, keys};
 use plugbus::socket::client::{Client, ClientError};
 use plugbus::socket::protocol::{Request, Response};
 
 use crate::args::Global;
 use crate::failure::Failure;
+
+/// The configuration file that a daemon reads when none is named.
+const CONFIG_FILE: &str = "plugbus.toml";
 
 /// Connects to the daemon.
 pub(crate) fn connect(global: &Global) -> Result<Client, Failure> {
@@ -44,6 +47,15 @@ pub(crate) fn socket(global: &Global) -> Result<PathBuf, Failure> {
     Ok(default_socket(&config))
 }
 
+/// The configuration of a daemon that is started here: the file that is named, else the one that lies here, else defaults.
+pub(crate) fn configured(global: &Global) -> Result<Config, Failure> {
+    let found = || Path::new(CONFIG_FILE).exists().then(|| PathBuf::from(CONFIG_FILE));
+    match given(&global.config).or_else(found) {
+        Some(file) => Ok(Config::read(&file)?),
+        None => Ok(Config::default()),
+    }
+}
+
 /// The socket of a configuration that may name none.
 pub(crate) fn default_socket(config: &Config) -> PathBuf {
     match (&config.socket, variable("XDG_RUNTIME_DIR")) {
@@ -59,4 +71,44 @@ pub(crate) fn given(path: &Option<OsString>) -> Option<PathBuf> {
 
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Whether whoever reads stderr wants colours there, if it is a terminal at all.
+pub(crate) fn wants_colour() -> bool {
+    variable("NO_COLOR").is_none() && variable("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// What begins like one of our variables and is none, with the one that was meant, perhaps: to be ignored, but not in
+/// silence.
+pub(crate) fn unknown_variables() -> Vec<(String, Option<&'static str>)> {
+    let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut unknown: Vec<_> =
+        names.filter_map(|name| Some((nearest(&name)?, name))).map(|(near, name)| (name, near)).collect();
+    unknown.sort();
+    unknown
+}
+
+/// `None` for a variable that is ours or somebody else's; else the nearest of ours, if one is near. Pure.
+fn nearest(name: &str) -> Option<Option<&'static str>> {
+    let ours = name.strip_prefix("PLUGBUS_")?;
+    if name == "PLUGBUS_CONFIG" || keys::KEYS.iter().any(|key| key.env == name) {
+        return None;
+    }
+    let found = keys::nearest(&ours.to_lowercase()).and_then(keys::find);
+    Some(found.map(|key| key.env))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_variable_is_told_from_ours_and_from_somebody_elses() {
+        for fine in ["PATH", "PLUGBUS", "PLUGBUS_CONFIG", "PLUGBUS_SOCKET", "PLUGBUS_LOADER_RESCAN_MS"] {
+            assert_eq!(nearest(fine), None, "{fine}");
+        }
+        assert_eq!(nearest("PLUGBUS_LOADER_RESCAN"), Some(Some("PLUGBUS_LOADER_RESCAN_MS")));
+        assert_eq!(nearest("PLUGBUS_PLUGIN_DIR"), Some(Some("PLUGBUS_PLUGINS_DIR")));
+        assert_eq!(nearest("PLUGBUS_QQQQ"), Some(None));
+    }
 }

@@ -92,7 +92,7 @@ fn inspect(global: &Global, name: String) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     output::line(&output::fields(&head(&plugin)))?;
-    for part in ["grants", "limits", "counters", "metrics"] {
+    for part in ["grants", "limits", "queue", "retry", "supervision", "counters", "metrics"] {
         section(part, plugin.get(part))?;
     }
     section("last rejection", plugin.get("last_rejection"))?;
@@ -102,7 +102,7 @@ fn inspect(global: &Global, name: String) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn head(plugin: &Value) -> [(&'static str, String); 14] {
+fn head(plugin: &Value) -> [(&'static str, String); 16] {
     let time = |pointer: &str| plugin.pointer(pointer).and_then(Value::as_u64).map(output::time).unwrap_or_default();
     [
         ("name", text(plugin, "/name")),
@@ -117,6 +117,8 @@ fn head(plugin: &Value) -> [(&'static str, String); 14] {
         ("may publish to", text(plugin, "/publish")),
         ("instances", text(plugin, "/instances")),
         ("fresh", text(plugin, "/fresh")),
+        ("in order by", text(plugin, "/ordering_key")),
+        ("only of source", text(plugin, "/source")),
         ("imports", text(plugin, "/imports")),
         ("suspensions", text(plugin, "/suspensions")),
     ]

@@ -1,7 +1,6 @@
 //! `plugbus run`: the daemon. The only command with a runtime for long, with signals and with a log.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,13 +10,11 @@ use plugbus::{Host, HostError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::{Global, Run};
-use crate::failure::{Failure, Outcome, say};
+use crate::failure::{Failure, Outcome, chain, say};
 use crate::place;
 
 mod logging;
 
-/// The configuration file that is read when none is named.
-const CONFIG_FILE: &str = "plugbus.toml";
 /// Time for tasks that are left when everything has been shut down: a compilation, say.
 const LEFTOVERS: Duration = Duration::from_secs(1);
 /// Unsettled events that are listed when the daemon stops; the rest is counted.
@@ -27,6 +24,9 @@ const UNSETTLED_SHOWN: usize = 20;
 pub(crate) fn run(global: &Global, args: &Run) -> Outcome {
     let config = configuration(global, args)?;
     logging::start(&config.log)?;
+    for (variable, meant) in place::unknown_variables() {
+        tracing::warn!(variable, meant, "no setting has this variable; it is ignored");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::doing("cannot start the runtime", &error))?;
     let outcome = runtime.block_on(serve(config));
@@ -36,13 +36,8 @@ pub(crate) fn run(global: &Global, args: &Run) -> Outcome {
 
 /// Flags over variables over the file over the defaults.
 fn configuration(global: &Global, args: &Run) -> Result<Config, Failure> {
-    let named = place::given(&global.config);
-    let found = || Path::new(CONFIG_FILE).exists().then(|| PathBuf::from(CONFIG_FILE));
-    let mut config = match named.or_else(found) {
-        Some(file) => Config::read(&file)?,
-        None => Config::default(),
-    };
-    args.settings.apply(&mut config)?;
+    let mut config = place::configured(global)?;
+    args.settings.apply(&mut config).map_err(|error| Failure::usage(chain(&error)))?;
     if let Some(socket) = place::given(&global.socket) {
         config.socket = Some(socket);
     }
@@ -101,6 +96,12 @@ fn start_failed(error: HostError) -> Failure {
 
 /// Says what the stop left unsettled: these lines are its only trace.
 fn tell(report: &ShutdownReport) {
+    for (name, behind) in &report.backlog {
+        tracing::info!(subscription = %name, behind, "goes on from the journal at the next start");
+    }
+    if report.unsettled.is_empty() && !report.backlog.is_empty() {
+        return tracing::info!("stopped; what was not settled is in the journal");
+    }
     if report.unsettled.is_empty() {
         return tracing::info!("stopped; everything was settled");
     }
@@ -124,7 +125,13 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Held, never waited for: with somebody listening, a file over the process's limit (`ulimit -f`) is an error of that
+    /// one write. By default the whole daemon would be killed, and a plugin that writes to a granted folder could do it.
+    _file_size: Signal,
 }
+
+/// `SIGXFSZ` on Linux and macOS.
+const FILE_SIZE: i32 = 25;
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
@@ -133,6 +140,7 @@ impl Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
             hangup: listen(SignalKind::hangup())?,
+            _file_size: listen(SignalKind::from_raw(FILE_SIZE))?,
         })
     }
 

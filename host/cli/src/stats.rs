@@ -18,8 +18,9 @@ pub(crate) fn stats(global: &Global) -> Outcome {
         output::json(&stats)?;
         return Ok(ExitCode::SUCCESS);
     }
-    for part in ["bus", "socket"] {
-        let counters = stats.get(part).and_then(Value::as_object);
+    for part in ["bus", "journal", "socket"] {
+        let Some(counters) = stats.get(part).filter(|part| !part.is_null()) else { continue };
+        let counters = counters.as_object();
         let fields: Vec<(&str, String)> =
             counters.into_iter().flatten().map(|(name, value)| (name.as_str(), output::cell(value))).collect();
         output::line(&format!("{part}\n{}\n", indented(&output::fields(&fields))))?;

@@ -17,7 +17,7 @@ const DATA_CHARS: usize = 160;
 /// Shows events until the daemon stops, enough were seen, or nobody reads the output any more.
 pub(crate) fn tail(global: &Global, args: &Tail) -> Outcome {
     let mut client = place::connect(global)?;
-    match client.call(&Request::Tail { filters: args.filters.clone() })? {
+    match client.call(&Request::Tail { filters: args.filters.clone(), from: args.from })? {
         Response::Watching { .. } => {}
         _ => return Err(client.unexpected().into()),
     }
@@ -37,6 +37,13 @@ pub(crate) fn tail(global: &Global, args: &Tail) -> Outcome {
             }
             Response::Missed { count } => {
                 say(&format!("{count} events missed here: this watcher reads too slowly"));
+            }
+            Response::Retired { count, first } if global.json => {
+                let line = serde_json::json!({ "retired": count, "first": first });
+                writeln!(out, "{line}").map_err(|error| Failure::output(&error))?;
+            }
+            Response::Retired { count, first } => {
+                say(&format!("{count} events here have been retired from the journal; it begins with {first}"));
             }
             // A kind of line that a newer daemon knows.
             _ => {}

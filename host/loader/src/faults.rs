@@ -127,6 +127,7 @@ mod tests {
             attempt: 2,
             subscription: Name::parse("plugin/p").unwrap(),
             outbox: Outbox::new(OutboxLimits::default()),
+            state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
         };
         let log = FaultLog::default();
         for n in 0..20 {

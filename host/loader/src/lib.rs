@@ -53,5 +53,5 @@ pub use manifest::{Manifest, ManifestError};
 pub use name::{PLUGIN_NAME_BYTES_MAX, PluginName, PluginNameError};
 pub use scan::{ScanError, Unusable};
 pub use stats::LoaderStats;
-pub use status::{PluginState, PluginStatus, Rejection, RunningStatus};
+pub use status::{PluginState, PluginStatus, QueueStatus, Rejection, RetryStatus, RunningStatus, SupervisionStatus};
 pub use supervise::SupervisionPolicy;

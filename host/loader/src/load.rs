@@ -72,6 +72,22 @@ pub enum LoadError {
         /// Which of the instances, counted from 1.
         instance: u32,
     },
+    /// The manifest asks for what the host does not keep.
+    #[error(
+        "`{name}.toml` says that the plugin is durable, but the host keeps no journal; run it with `journal.enabled = true`, or leave `durable` and `when_full = \"spill\"` out"
+    )]
+    NoJournal {
+        /// The plugin.
+        name: PluginName,
+    },
+    /// What runs is durable and the new one is not, or the other way round.
+    #[error("the plugin that runs is {}durable and the new one is not so; take `{name}.wasm` out of the folder, wait until it is unloaded, and put it back", if *durable { "" } else { "not " })]
+    DurableChanged {
+        /// The plugin.
+        name: PluginName,
+        /// Whether the one that runs is.
+        durable: bool,
+    },
     /// The bus does not take the subscription.
     #[error("the bus does not take the subscription")]
     Subscribe(#[from] SubscribeError),
@@ -86,7 +102,7 @@ impl LoadError {
     pub fn kind_name(&self) -> &'static str {
         match self {
             Self::Unusable(_) | Self::Files(_) => "files",
-            Self::Manifest(_) => "manifest",
+            Self::Manifest(_) | Self::NoJournal { .. } | Self::DurableChanged { .. } => "manifest",
             Self::Compile { .. } => "compile",
             Self::Link { .. } => "link",
             Self::Start { .. } => self.fault().map_or("init", |fault| fault.kind.name()),

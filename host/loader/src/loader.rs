@@ -32,13 +32,13 @@ struct Inner {
     task: JoinHandle<()>,
 }
 
-/// Why a loader did not start.
+/// Why a loader did not start, or did not look at the folder again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoaderError {
     /// The plugins folder cannot be scanned.
-    #[error("the loader does not start")]
-    Scan(#[source] Arc<ScanError>),
+    #[error(transparent)]
+    Scan(Arc<ScanError>),
     /// A setting that cannot work.
     #[error("loader settings: {0}")]
     Config(&'static str),
@@ -125,7 +125,8 @@ impl Loader {
     }
 
     /// Looks at the folder now. When this returns, what it holds has been carried out: new and changed plugins run or are
-    /// rejected, and those whose file is missing are unloaded (without the wait that a rescan by itself gives them).
+    /// rejected, and those whose file is missing are unloaded (without the wait that a rescan by itself gives them). What
+    /// was refused is tried again, changed or not; the same refusal is not told a second time.
     ///
     /// # Errors
     /// [`LoaderError`] where the folder cannot be scanned; what runs goes on running.

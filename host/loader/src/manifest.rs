@@ -18,7 +18,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use plugbus_bus::{EventLimits, Filter, Settings};
+use plugbus_bus::{EventLimits, Filter, Settings, Start, WhenFull};
 use plugbus_sandbox::{Grants, Limits, LogSink, PluginSpec};
 use toml::de::DeTable;
 
@@ -40,6 +40,10 @@ pub struct Manifest {
     pub publish: Vec<Filter>,
     /// One instance per event instead of long-lived ones.
     pub fresh: bool,
+    /// Whether its place in the journal is kept; where the manifest does not say, see [`Manifest::is_durable`].
+    pub durable: Option<bool>,
+    /// Where it begins, if it is durable and new to the journal.
+    pub start: Start,
     /// The subscription's settings; `instances` is its concurrency.
     pub settings: Settings,
     /// Bounds on each instance.
@@ -60,7 +64,9 @@ impl Default for Manifest {
             filters: Vec::new(),
             publish: Vec::new(),
             fresh: false,
-            settings: Settings { outbox: limits.outbox(), ..Settings::default() },
+            durable: None,
+            start: Start::New,
+            settings: Settings { outbox: limits.outbox(), state: limits.state(), ..Settings::default() },
             limits,
             supervision: SupervisionPolicy::default(),
             grants: Grants::default(),
@@ -93,6 +99,13 @@ impl Manifest {
         sections::manifest(&top, plugins_dir)
     }
 
+    /// Whether the plugin is to be durable in a host with or without a journal. Pure.
+    #[must_use]
+    pub fn is_durable(&self, has_journal: bool) -> bool {
+        let loses = matches!(self.settings.when_full, WhenFull::DropOldest | WhenFull::DropNewest | WhenFull::Refuse);
+        self.durable.unwrap_or(has_journal && !loses)
+    }
+
     /// What the sandbox needs to know to make instances.
     #[must_use]
     pub fn to_spec(&self, name: &str, log: Arc<dyn LogSink>, event_limits: EventLimits) -> PluginSpec {
@@ -116,6 +129,8 @@ impl fmt::Debug for Manifest {
             .field("filters", &self.filters)
             .field("publish", &self.publish)
             .field("fresh", &self.fresh)
+            .field("durable", &self.durable)
+            .field("start", &self.start)
             .field("settings", &self.settings)
             .field("limits", &self.limits)
             .field("supervision", &self.supervision)

@@ -15,6 +15,7 @@ use crate::faults::FaultLog;
 use crate::host_events::About;
 use crate::manifest::Manifest;
 use crate::plan::{Judged, Known};
+use crate::status::settings::ordering_key;
 use crate::status::{PluginState, PluginStatus, Rejection, RunningStatus};
 use crate::supervise::State;
 use crate::supervise::guard::Guard;
@@ -97,6 +98,15 @@ impl Table {
         Some(slot)
     }
 
+    /// What was refused is to be tried again: what was wrong may stand outside of its files (a granted folder that was
+    /// missing, say).
+    pub(crate) fn judge_refused_again(&mut self) {
+        for slot in self.slots.values_mut().filter(|slot| slot.rejection.is_some() && !slot.busy) {
+            slot.judged = None;
+            slot.refused = None;
+        }
+    }
+
     /// What the plan needs to know.
     pub(crate) fn known(&self, now: Instant) -> BTreeMap<String, Known> {
         let known = |slot: &Slot| Known {
@@ -168,6 +178,8 @@ impl Running {
     fn status(&self) -> RunningStatus {
         let generation = &self.generation;
         let info = generation.template.info();
+        let manifest = &generation.manifest;
+        let settings = &manifest.settings;
         RunningStatus {
             generation: generation.about.generation,
             sha256: generation.about.sha256,
@@ -175,13 +187,18 @@ impl Running {
             size_bytes: info.size_bytes,
             loaded_ns: generation.loaded_ns,
             filters: generation.filters.clone(),
-            publish: generation.manifest.publish.clone(),
-            instances: generation.manifest.settings.concurrency.get(),
-            fresh: generation.manifest.fresh,
+            publish: manifest.publish.clone(),
+            instances: settings.concurrency.get(),
+            fresh: manifest.fresh,
             imports: info.imports.clone(),
             exports: info.exports.clone(),
-            limits: generation.manifest.limits.clone(),
-            grants: generation.manifest.grants.clone(),
+            ordering_key: ordering_key(settings),
+            source: settings.source.as_ref().map(|source| source.as_str().to_owned()),
+            queue: settings.into(),
+            retry: settings.into(),
+            supervision: (&manifest.supervision).into(),
+            limits: manifest.limits.clone(),
+            grants: manifest.grants.clone(),
             suspensions: generation.guard.standing().suspensions,
             counters: self.subscription.stats(),
             metrics: generation.template.metrics(),

@@ -11,6 +11,10 @@ use crate::clock::unix_ns;
 use crate::faults::{FaultRecord, cut_backtrace, cut_stderr};
 use crate::load::LoadError;
 
+pub(crate) mod settings;
+
+pub use settings::{QueueStatus, RetryStatus, SupervisionStatus};
+
 /// Most levels of an error's causes that are shown.
 const CAUSES_MAX: usize = 16;
 /// Most characters of each.
@@ -84,6 +88,16 @@ pub struct RunningStatus {
     pub imports: Vec<String>,
     /// What the component exports.
     pub exports: Vec<String>,
+    /// Of which events the order is kept where there are several instances, as the manifest writes it.
+    pub ordering_key: Option<String>,
+    /// The only source it listens to, where there is one.
+    pub source: Option<String>,
+    /// What waits for it.
+    pub queue: QueueStatus,
+    /// What follows a failed attempt.
+    pub retry: RetryStatus,
+    /// When it is suspended.
+    pub supervision: SupervisionStatus,
     /// Bounds on each instance.
     pub limits: Limits,
     /// What it may touch. Names of variables, never their values.
@@ -138,7 +152,7 @@ impl Rejection {
     }
 }
 
-/// An error and its causes in one text, outermost first.
+/// An error and its causes in one text, outermost first. What is cut is marked.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = String::new();
     let mut next = Some(error);
@@ -147,8 +161,34 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         if !text.is_empty() {
             text.push_str(": ");
         }
-        text.extend(error.to_string().chars().take(CAUSE_CHARS_MAX));
+        let message = error.to_string();
+        let mut chars = message.chars();
+        text.extend(chars.by_ref().take(CAUSE_CHARS_MAX));
+        if chars.next().is_some() {
+            text.push_str(" … (cut)");
+        }
         next = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Inner(String);
+
+    #[test]
+    fn causes_are_joined_and_what_is_cut_is_marked() {
+        assert_eq!(chain(&Outer(Inner("inner".into()))), "outer: inner");
+        let cut = chain(&Outer(Inner("ä".repeat(CAUSE_CHARS_MAX + 1))));
+        assert_eq!(cut.chars().count(), "outer: ".len() + CAUSE_CHARS_MAX + " … (cut)".chars().count());
+        assert!(cut.ends_with("ä … (cut)"));
+    }
 }

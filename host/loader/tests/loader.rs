@@ -10,5 +10,7 @@ mod host;
 mod folder;
 #[path = "loader/reload.rs"]
 mod reload;
+#[path = "loader/samples.rs"]
+mod samples;
 #[path = "loader/supervision.rs"]
 mod supervision;

@@ -109,6 +109,7 @@ pub async fn run(check: Check) -> Result<CheckReport, CheckError> {
         attempt: 1,
         subscription: Name::parse(format!("plugin/{name}"))?,
         outbox: Outbox::new(manifest.settings.outbox),
+        state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
     });
     let outcome = handler.handle(&delivery).await;
     entries.extend(log.take(false));

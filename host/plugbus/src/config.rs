@@ -17,7 +17,7 @@ pub mod keys;
 pub struct Config {
     /// Folder of plugins: `<name>.wasm`, each with an optional `<name>.toml`. Default `./plugins.d`; made if absent.
     pub plugins_dir: PathBuf,
-    /// Folder for what the host keeps: the compile cache, and the socket where none is named. Default `./.plugbus`.
+    /// Folder for what the host keeps: the journal, the compile cache, and the socket where none is named. Default `./.plugbus`.
     pub data_dir: PathBuf,
     /// Path of the local socket. Default `<data_dir>/plugbus.sock` (the binary prefers `$XDG_RUNTIME_DIR/plugbus.sock`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,6 +32,8 @@ pub struct Config {
     pub events: Events,
     /// Bounds on dead letters.
     pub dead_letters: DeadLetters,
+    /// The journal.
+    pub journal: Journal,
     /// The engine.
     pub sandbox: Sandbox,
     /// The plugins folder.
@@ -60,6 +62,56 @@ pub struct DeadLetters {
     pub count_max: u64,
     /// Bytes in all. Default 64 MiB.
     pub bytes_max: u64,
+}
+
+/// Settings of the journal, see `plugbus_journal`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journal {
+    /// Keep a journal in `<data_dir>/journal`: an event is acknowledged once it is there, and plugins are durable. Default
+    /// true. Off, everything is in memory.
+    pub enabled: bool,
+    /// What an acknowledgement waits for. Default `group`.
+    pub sync: Sync,
+    /// Bytes before the oldest events are retired. Default 1 GiB.
+    pub bytes_max: u64,
+    /// Age at which events are retired that everybody has settled. Default 7 days.
+    pub age_max_ms: u64,
+    /// What happens when it is full of events that somebody has not settled. Default `refuse`.
+    pub on_full: OnFull,
+    /// Events whose id and source are remembered, so that a repetition is acknowledged and not delivered. Default 100,000.
+    pub dedupe_events_max: u64,
+    /// How long. Default 10 min.
+    pub dedupe_age_ms: u64,
+    /// Writes on their way at one time. Default 4096. Worst case in memory: this × the largest event.
+    pub writes_max: u64,
+    /// How long the place of a durable subscription that is gone is kept, and with it the events it has not settled.
+    /// Default 24 h.
+    pub absent_max_ms: u64,
+}
+
+/// What an acknowledgement waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sync {
+    /// A sync of the disk for each event.
+    Always,
+    /// A sync that it shares with all that queued during the last one. As safe as `always`.
+    #[default]
+    Group,
+    /// Nothing: the system syncs when it likes. Survives a killed process, not a dead machine.
+    Os,
+}
+
+/// What happens when the journal is full of events that somebody has not settled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFull {
+    /// Publishers are refused.
+    #[default]
+    Refuse,
+    /// The oldest events go, settled or not; what each subscription lost is counted and reported.
+    DropOldestAndReport,
 }
 
 /// Settings of the engine.
@@ -197,6 +249,20 @@ impl Config {
         file::set(self, key, text).map_err(|problem| ConfigError::Invalid { place: place.into(), problem })
     }
 
+    /// Where the journal is, or would be.
+    #[must_use]
+    pub fn journal_dir(&self) -> PathBuf {
+        self.data_dir.join("journal")
+    }
+
+    /// Checks a configuration that was filled in by hand as strictly as one from a file. [`Host`](crate::Host) does it.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] names the first key whose value is not acceptable.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        file::check(self).map_err(|problem| ConfigError::Invalid { place: "configuration".into(), problem })
+    }
+
     /// Where the socket is, or would be.
     #[must_use]
     pub fn socket_path(&self) -> PathBuf {
@@ -229,6 +295,7 @@ impl Default for Config {
             shutdown_grace_ms: 10_000,
             events: Events::default(),
             dead_letters: DeadLetters::default(),
+            journal: Journal::default(),
             sandbox: Sandbox::default(),
             loader: Loader::default(),
             clients: Clients::default(),
@@ -246,6 +313,22 @@ impl Default for Events {
 impl Default for DeadLetters {
     fn default() -> Self {
         Self { count_max: 10_000, bytes_max: 64 << 20 }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            sync: Sync::Group,
+            bytes_max: 1 << 30,
+            age_max_ms: 7 * 24 * 3_600_000,
+            on_full: OnFull::Refuse,
+            dedupe_events_max: 100_000,
+            dedupe_age_ms: 600_000,
+            writes_max: 4096,
+            absent_max_ms: 24 * 3_600_000,
+        }
     }
 }
 

@@ -9,12 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugbus_bus::{Bus, DeadLetterLimits, EventLimits, ShutdownReport};
+use plugbus_journal::{DiskJournal, JournalConfig, OnFull, OpenError, SyncMode};
 use plugbus_loader::{Loader, LoaderConfig, LoaderError};
 use plugbus_sandbox::{LogSink, Pooling, Sandbox, SandboxConfig, SandboxError};
 
-use crate::config::{Config, size};
+use tokio::task::JoinHandle;
+
+use crate::config::{self, Config, ConfigError, Sync, size};
 use crate::socket::{Bound, Limits, Server, Services, SocketError, SocketStats};
 
+/// How often cursors of subscriptions that are away are looked at.
+const UPKEEP: Duration = Duration::from_secs(60);
 /// Time that watchers have to read their last lines when the host stops.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -26,11 +31,13 @@ pub struct Host {
     bus: Bus,
     loader: Option<Loader>,
     server: Option<Server>,
+    journal: Option<Arc<DiskJournal>>,
+    /// Looks after the journal now and then; ends with the host.
+    upkeep: Option<Upkeep>,
     config: Config,
 }
 
 /// What to start a host with. Every default is fit for use; see [`Config`].
-#[derive(Default)]
 #[must_use = "nothing runs before `start`"]
 pub struct HostBuilder {
     config: Config,
@@ -41,6 +48,15 @@ pub struct HostBuilder {
     loader: Option<Adjust<LoaderConfig>>,
 }
 
+impl Default for HostBuilder {
+    /// As documented at each setting. Without a data folder named, nothing is kept on the disk but compiled code.
+    fn default() -> Self {
+        let journal = config::Journal { enabled: false, ..config::Journal::default() };
+        let config = Config { journal, ..Config::default() };
+        Self { config, bus: None, no_plugins: false, log: None, sandbox: None, loader: None }
+    }
+}
+
 /// A last word on settings that were made from the configuration.
 type Adjust<T> = Box<dyn FnOnce(&mut T) + Send>;
 
@@ -48,6 +64,9 @@ type Adjust<T> = Box<dyn FnOnce(&mut T) + Send>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
+    /// A setting is out of its range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A folder cannot be made.
     #[error("cannot make the folder {} (`{key}`)", path.display())]
     Folder {
@@ -57,6 +76,14 @@ pub enum HostError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// The journal cannot be used.
+    #[error("cannot use the journal in {}", path.display())]
+    Journal {
+        /// Its folder.
+        path: PathBuf,
+        /// Why.
+        source: Box<OpenError>,
     },
     /// The socket cannot be served.
     #[error(transparent)]
@@ -107,6 +134,12 @@ impl Host {
         &self.config
     }
 
+    /// The journal; none where the host keeps everything in memory, or its bus was made by the embedder.
+    #[must_use]
+    pub fn journal(&self) -> Option<&DiskJournal> {
+        self.journal.as_deref()
+    }
+
     /// The plugins; none where the host was started without a plugins folder.
     #[must_use]
     pub fn loader(&self) -> Option<&Loader> {
@@ -116,6 +149,7 @@ impl Host {
     /// Stops in order: takes nothing more from clients, lets handlers settle what is accepted for at most the grace, stops
     /// the plugins, and says good-bye to watchers, who see everything until then. The report says what was not settled.
     pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
+        self.upkeep = None;
         if let Some(server) = &self.server {
             server.drain();
         }
@@ -144,9 +178,18 @@ impl HostBuilder {
         self
     }
 
-    /// The folder for what the host keeps.
+    /// The folder for what the host keeps. With one, the host keeps a journal, unless [`HostBuilder::journal`] says no.
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.config.data_dir = path.into();
+        self.config.journal.enabled = true;
+        self
+    }
+
+    /// Whether to keep a journal in the data folder: then an event is accepted once it is on the disk, and plugins resume
+    /// where they were after a restart. Default: only where [`HostBuilder::data_dir`] or [`HostBuilder::config`] was called,
+    /// and not where [`HostBuilder::bus`] was, whose bus has its own or none.
+    pub fn journal(mut self, keep: bool) -> Self {
+        self.config.journal.enabled = keep;
         self
     }
 
@@ -202,9 +245,13 @@ impl HostBuilder {
     /// [`HostError`]; a plugin that cannot be loaded is none, it is reported as rejected.
     pub async fn start(self) -> Result<Host, HostError> {
         let Self { config, bus, no_plugins, log, sandbox, loader } = self;
+        config.check()?;
         make_folder("data_dir", &config.data_dir, 0o700)?;
         let bound = if config.serve_socket { Some(Bound::take(&config.socket_path()).await?) } else { None };
-        let bus = bus.unwrap_or_else(|| make_bus(&config));
+        let (bus, journal) = match bus {
+            Some(bus) => (bus, None),
+            None => make_bus(&config).await?,
+        };
         let loader = if no_plugins {
             None
         } else {
@@ -215,9 +262,10 @@ impl HostBuilder {
             loader.into_iter().for_each(|adjust| adjust(&mut loader_config));
             Some(start_loader(&bus, sandbox_config, loader_config).await?)
         };
-        let services = Services::new(bus.clone(), loader.clone(), Limits::new(&config));
+        let upkeep = journal.as_ref().map(|_| Upkeep::start(bus.clone(), config.journal.absent_max_ms));
+        let services = Services::new(bus.clone(), loader.clone(), journal.clone(), Limits::new(&config));
         let server = bound.map(|bound| bound.serve(Arc::new(services)));
-        Ok(Host { bus, loader, server, config })
+        Ok(Host { bus, loader, server, journal, upkeep, config })
     }
 }
 
@@ -230,12 +278,71 @@ async fn start_loader(bus: &Bus, sandbox: SandboxConfig, config: LoaderConfig) -
     loader.map_err(|source| HostError::Loader { path, source })
 }
 
-fn make_bus(config: &Config) -> Bus {
+/// Looks now and then whether somebody has been away for too long. Ends when it is dropped.
+#[derive(Debug)]
+struct Upkeep(JoinHandle<()>);
+
+impl Upkeep {
+    fn start(bus: Bus, absent_max_ms: u64) -> Self {
+        let absent_max = Duration::from_millis(absent_max_ms);
+        Self(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP.min(absent_max)).await;
+                let retired = bus.retire_absent(absent_max);
+                if retired > 0 {
+                    tracing::info!(
+                        retired,
+                        "places in the journal retired: their subscriptions were away for too long"
+                    );
+                }
+            }
+        }))
+    }
+}
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn make_bus(config: &Config) -> Result<(Bus, Option<Arc<DiskJournal>>), HostError> {
     let dead = DeadLetterLimits {
         letters_max: size(config.dead_letters.count_max),
         bytes_max: size(config.dead_letters.bytes_max),
     };
-    Bus::builder().event_limits(event_limits(config)).dead_letters(dead).default_source(config.source.as_str()).build()
+    let builder =
+        Bus::builder().event_limits(event_limits(config)).dead_letters(dead).default_source(config.source.as_str());
+    if !config.journal.enabled {
+        return Ok((builder.build(), None));
+    }
+    let settings = journal_config(config);
+    let path = settings.dir.clone();
+    // It reads and checks the whole journal: not on a runtime thread.
+    let opened = tokio::task::spawn_blocking(|| DiskJournal::open(settings)).await?;
+    let journal = Arc::new(opened.map_err(|source| HostError::Journal { path, source: source.into() })?);
+    Ok((builder.journal(journal.clone()).build(), Some(journal)))
+}
+
+fn journal_config(config: &Config) -> JournalConfig {
+    let given = &config.journal;
+    JournalConfig {
+        sync: match given.sync {
+            Sync::Always => SyncMode::Always,
+            Sync::Group => SyncMode::Group,
+            Sync::Os => SyncMode::Os,
+        },
+        bytes_max: given.bytes_max,
+        age_max: Duration::from_millis(given.age_max_ms),
+        on_full: match given.on_full {
+            config::OnFull::Refuse => OnFull::Refuse,
+            config::OnFull::DropOldestAndReport => OnFull::DropOldest,
+        },
+        dedupe_events_max: size(given.dedupe_events_max),
+        dedupe_age: Duration::from_millis(given.dedupe_age_ms),
+        writes_max: size(given.writes_max),
+        ..JournalConfig::new(config.journal_dir())
+    }
 }
 
 fn event_limits(config: &Config) -> EventLimits {
@@ -276,7 +383,14 @@ fn loader_config(config: &Config) -> LoaderConfig {
 /// Makes a folder that is not there; one that is there keeps its mode.
 fn make_folder(key: &'static str, path: &Path, mode: u32) -> Result<(), HostError> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
-    made.map_err(|source| HostError::Folder { key, path: path.to_owned(), source })
+    made.map_err(|source| match source.kind() {
+        // The system says "exists" then, which sounds as if all were well.
+        io::ErrorKind::AlreadyExists => {
+            io::Error::new(io::ErrorKind::NotADirectory, "it is there, but it is no folder")
+        }
+        _ => source,
+    })
+    .map_err(|source| HostError::Folder { key, path: path.to_owned(), source })
 }
 
 impl std::fmt::Debug for Host {
@@ -288,5 +402,25 @@ impl std::fmt::Debug for Host {
 impl std::fmt::Debug for HostBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HostBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_the_configuration_are_those_of_the_crates_below() {
+        let config = Config::default();
+        let (loader, below) = (loader_config(&config), LoaderConfig::new("./plugins.d"));
+        assert_eq!(format!("{loader:?}"), format!("{below:?}"));
+        assert_eq!((loader.event_limits, event_limits(&config)), (below.event_limits, EventLimits::default()));
+        let sandbox = SandboxConfig { cache_dir: None, ..sandbox_config(&config) };
+        assert_eq!(format!("{sandbox:?}"), format!("{:?}", SandboxConfig::default()));
+        let dead = DeadLetterLimits::default();
+        assert_eq!(
+            (size(config.dead_letters.count_max), size(config.dead_letters.bytes_max)),
+            (dead.letters_max, dead.bytes_max)
+        );
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugbus_bus::Bus;
+use plugbus_journal::DiskJournal;
 use plugbus_loader::Loader;
 
 use tokio::net::{UnixListener, UnixStream};
@@ -74,14 +75,14 @@ impl Limits {
 pub(crate) struct Services {
     pub(crate) bus: Bus,
     pub(crate) loader: Option<Loader>,
-
+    pub(crate) journal: Option<Arc<DiskJournal>>,
     pub(crate) limits: Limits,
     counters: Counters,
 }
 
 impl Services {
-    pub(crate) fn new(bus: Bus, loader: Option<Loader>, limits: Limits) -> Self {
-        Self { bus, loader, limits, counters: Counters::default() }
+    pub(crate) fn new(bus: Bus, loader: Option<Loader>, journal: Option<Arc<DiskJournal>>, limits: Limits) -> Self {
+        Self { bus, loader, journal, limits, counters: Counters::default() }
     }
 }
 
@@ -135,7 +136,7 @@ pub(crate) struct Server {
     path: PathBuf,
     services: Arc<Services>,
     phase: watch::Sender<Phase>,
-    accepting: JoinHandle<JoinSet<()>>,
+    accepting: JoinHandle<(JoinSet<()>, Place)>,
 }
 
 impl Server {
@@ -154,11 +155,12 @@ impl Server {
         self.phase.send_replace(Phase::Draining);
     }
 
-    /// Ends every connection: those that do not end by themselves within the grace are cut off.
+    /// Ends every connection: those that do not end by themselves within the grace are cut off. Then another host may have
+    /// the path.
     pub(crate) async fn close(mut self, grace: Duration) {
         self.phase.send_replace(Phase::Closed);
-        let mut connections = match (&mut self.accepting).await {
-            Ok(connections) => connections,
+        let (mut connections, _place) = match (&mut self.accepting).await {
+            Ok(accepted) => accepted,
             Err(error) => return tracing::error!(error = &error as &dyn std::error::Error, "the socket had stopped"),
         };
         let all = async {
@@ -184,13 +186,14 @@ impl Drop for Server {
     }
 }
 
-/// Accepts until the host drains; hands back the connections that are still open.
+/// Accepts until the host drains; hands back the connections that are still open, and the path, which stays ours until the
+/// host has stopped: what its plugins still do must not meet those of the next host.
 async fn accept(
     listener: UnixListener,
     place: Place,
     services: Arc<Services>,
     phase: watch::Receiver<Phase>,
-) -> JoinSet<()> {
+) -> (JoinSet<()>, Place) {
     let mut connections = JoinSet::new();
     let mut stopping = phase.clone();
     loop {
@@ -220,8 +223,8 @@ async fn accept(
         }
     }
     // Removed before the listener closes: whoever connects now finds no socket rather than one that refuses.
-    drop(place);
-    connections
+    place.leave();
+    (connections, place)
 }
 
 async fn serve(services: Arc<Services>, stream: UnixStream, phase: watch::Receiver<Phase>) {

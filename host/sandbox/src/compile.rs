@@ -2,8 +2,9 @@
 //!
 //! Compiling runs on the runtime's blocking threads, never on those that handle events, and at most
 //! [`SandboxConfig::compiles_max`](crate::SandboxConfig::compiles_max) at one time: the next one waits. Bytes are looked at
-//! before the compiler sees them; precompiled code is never loaded from a file. A panic of the compiler is caught. The
-//! on-disk cache is wasmtime's own: an entry that cannot be read counts as a miss.
+//! before the compiler sees them; precompiled code is never loaded from the plugins folder. A panic of the compiler is
+//! caught. The on-disk cache is wasmtime's own, guarded against damage (`cache`): an entry that is not as it was written
+//! counts as a miss.
 
 use std::sync::Arc;
 
@@ -148,6 +149,9 @@ fn compile(sandbox: Sandbox, wasm: &[u8]) -> Result<Component, CompileError> {
     let engine = sandbox.engine();
     let component = wasmtime::component::Component::from_binary(engine, wasm)
         .map_err(|error| CompileError::Invalid(cut(&format!("{error:#}"), MESSAGE_BYTES_MAX).into_owned()))?;
+    if let Some(cache) = sandbox.cache() {
+        cache.vouch_for_new();
+    }
     let ty = component.component_type();
     let mut imports: Vec<String> = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
     let mut exports: Vec<String> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();

@@ -57,22 +57,22 @@ fn grown(sum: u64, current: usize, desired: usize, limit: u64) -> Option<u64> {
     sum.checked_add(more).filter(|sum| *sum <= limit)
 }
 
+/// Whether growth will be had: what is over the maximum of the memory or table itself, wasmtime refuses. That maximum may be
+/// the pool's, and equal to the plugin's limit, so the limit is looked at first. Pure.
+fn is_counted(desired: usize, maximum: Option<usize>) -> bool {
+    maximum.is_none_or(|maximum| desired <= maximum)
+}
+
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            // The module's own maximum: wasmtime refuses it, and it must not be counted.
-            return Ok(true);
+        let Some(sum) = grown(self.memory_bytes, current, desired, self.memory_bytes_max) else {
+            self.memory_denied = true;
+            return Ok(false);
+        };
+        if is_counted(desired, maximum) {
+            self.memory_bytes = sum;
         }
-        match grown(self.memory_bytes, current, desired, self.memory_bytes_max) {
-            Some(sum) => {
-                self.memory_bytes = sum;
-                Ok(true)
-            }
-            None => {
-                self.memory_denied = true;
-                Ok(false)
-            }
-        }
+        Ok(true)
     }
 
     /// Allowed, but the system or the pool had no room. It goes on counting: wasmtime comes here too for growth that it never
@@ -83,19 +83,14 @@ impl ResourceLimiter for Limiter {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(true);
+        let Some(sum) = grown(self.table_elements, current, desired, self.table_elements_max) else {
+            self.table_denied = true;
+            return Ok(false);
+        };
+        if is_counted(desired, maximum) {
+            self.table_elements = sum;
         }
-        match grown(self.table_elements, current, desired, self.table_elements_max) {
-            Some(sum) => {
-                self.table_elements = sum;
-                Ok(true)
-            }
-            None => {
-                self.table_denied = true;
-                Ok(false)
-            }
-        }
+        Ok(true)
     }
 
     fn instances(&self) -> usize {
@@ -140,8 +135,21 @@ mod tests {
 
     #[test]
     fn what_a_memorys_own_maximum_refuses_is_not_counted() {
-        let mut limiter = Limiter::new(&Limits { memory_bytes: 100, ..Limits::default() });
+        let mut limiter = Limiter::new(&Limits { memory_bytes: 100, table_elements: 100, ..Limits::default() });
         assert!(limiter.memory_growing(10, 90, Some(50)).unwrap());
         assert_eq!((limiter.memory_bytes(), limiter.memory_denied), (0, false));
+        assert!(limiter.table_growing(10, 90, Some(50)).unwrap());
+        assert_eq!((limiter.table_elements, limiter.table_denied), (0, false));
+    }
+
+    #[test]
+    fn the_limit_is_named_where_the_pools_maximum_is_the_same() {
+        let mut limiter = Limiter::new(&Limits { memory_bytes: 100, table_elements: 100, ..Limits::default() });
+        assert!(
+            limiter.table_growing(0, 100, Some(100)).unwrap() && limiter.memory_growing(0, 100, Some(100)).unwrap()
+        );
+        assert!(!limiter.table_growing(100, 101, Some(100)).unwrap());
+        assert!(!limiter.memory_growing(100, 101, Some(100)).unwrap());
+        assert!(limiter.table_denied && limiter.memory_denied);
     }
 }

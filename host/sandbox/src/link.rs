@@ -110,6 +110,7 @@ fn check_grants(imports: &[String], spec: &PluginSpec) -> Result<(), LinkError> 
             let manifest = match contract::classify(import) {
                 Import::Config if !spec.grants.config => "config = true",
                 Import::Http if spec.grants.http.is_empty() => "http = [\"https://host\"]",
+                Import::KeyValue if !spec.grants.kv => "kv = true",
                 _ => return None,
             };
             Some(MissingGrant { import: import.clone(), manifest })
@@ -206,11 +207,17 @@ mod tests {
 
     #[test]
     fn missing_grants_are_named_with_their_manifest_line() {
-        let imports =
-            ["wasi:cli/exit@0.2.3", "wasi:http/types@0.2.3", "wasi:config/store@0.2.0-rc.1"].map(String::from);
+        let imports = [
+            "wasi:cli/exit@0.2.3",
+            "wasi:http/types@0.2.3",
+            "wasi:config/store@0.2.0-rc.1",
+            "wasi:keyvalue/atomics@0.2.0-draft",
+        ]
+        .map(String::from);
         let error = check_grants(&imports, &PluginSpec::new("x")).unwrap_err().to_string();
         assert!(error.contains("`wasi:http/types@0.2.3` (add `http = ["), "{error}");
         assert!(error.contains("`wasi:config/store@0.2.0-rc.1` (add `config = true`"), "{error}");
+        assert!(error.contains("`wasi:keyvalue/atomics@0.2.0-draft` (add `kv = true`"), "{error}");
         assert!(!error.contains("exit"), "{error}");
     }
 

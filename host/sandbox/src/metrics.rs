@@ -88,6 +88,12 @@ counters! {
     http_denied,
     /// Outgoing HTTP requests refused: too many for one event.
     http_over_limit,
+    /// Keys read from the store, found or not, and keys listed.
+    kv_reads,
+    /// Keys written to the store or deleted from it, whatever became of the event.
+    kv_writes,
+    /// Operations on the store refused: over a bound, or called from `init`.
+    kv_refused,
     /// Failure reasons and `init` errors that were cut.
     reasons_cut,
 }

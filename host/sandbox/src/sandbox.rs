@@ -13,7 +13,7 @@ use tokio_rustls::rustls;
 use wasmtime::{Engine, EngineWeak};
 
 use crate::allocation::{self, Allocation};
-use crate::cache;
+use crate::cache::CacheFolder;
 use crate::config::SandboxConfig;
 
 /// The engine: compiler, allocator, clock. Cloning shares it. One per host.
@@ -25,6 +25,7 @@ pub struct Sandbox {
 struct Inner {
     config: SandboxConfig,
     engine: Engine,
+    cache: Option<CacheFolder>,
     allocation: Allocation,
     compiles: Arc<Semaphore>,
     tls: OnceLock<Result<Arc<rustls::ClientConfig>, rustls::Error>>,
@@ -64,13 +65,17 @@ impl Sandbox {
             return Err(SandboxError::Engine(format!("a tick is at most {} s long", TICK_MAX.as_secs())));
         }
         let mut settings = settings(&config);
+        let mut cache = None;
         if let Some(folder) = &config.cache_dir {
-            settings.cache(Some(cache::open(folder)?));
+            let opened = CacheFolder::open(folder);
+            let (opened, of_engine) = opened.map_err(|source| SandboxError::Cache { path: folder.clone(), source })?;
+            settings.cache(Some(of_engine));
+            cache = Some(opened);
         }
         let (engine, allocation) = allocate(settings, &config)?;
         start_ticker(engine.weak(), config.tick).map_err(SandboxError::Ticker)?;
         let compiles = Arc::new(Semaphore::new(config.compiles_max.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { inner: Arc::new(Inner { config, engine, allocation, compiles, tls: OnceLock::new() }) })
+        Ok(Self { inner: Arc::new(Inner { config, engine, cache, allocation, compiles, tls: OnceLock::new() }) })
     }
 
     /// The settings it was made with.
@@ -87,6 +92,10 @@ impl Sandbox {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    pub(crate) fn cache(&self) -> Option<&CacheFolder> {
+        self.inner.cache.as_ref()
     }
 
     pub(crate) fn compiles(&self) -> Arc<Semaphore> {

@@ -1,6 +1,6 @@
 //! What one instance has on the host's side.
 //!
-//! Bounds of what wasmtime keeps here for a guest: at most [`HANDLES_MAX`] resources (streams, descriptors, requests; a
+//! Bounds of what wasmtime keeps here for a guest: at most [`HANDLES_MAX`] resources (streams, descriptors, requests, buckets; a
 //! descriptor is an open file of the host) and [`HANDLES_MAX`] handles, [`RANDOM_BYTES_MAX`] random bytes in one call, 64 KiB
 //! in one read of a stream, [`HEADER_BYTES_MAX`] of HTTP headers. Not bounded here: what a guest writes into a folder that it
 //! was granted for writing (give it a quota or a file system of its own), the names that the host holds while a guest lists a
@@ -20,6 +20,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::bindings::Plugin;
 use crate::grants::{DirGrant, DirMode, Grants};
 use crate::http::Gate;
+use crate::keyvalue::{self, Pages};
 use crate::limiter::Limiter;
 use crate::plugin_log::PluginLog;
 use crate::template::Inner;
@@ -39,7 +40,9 @@ pub(crate) struct State {
     /// When the running call must be over.
     deadline: Instant,
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(crate) table: ResourceTable,
+    /// Cursors into the store.
+    pub(crate) pages: Pages,
     http: WasiHttpCtx,
     gate: Gate,
 }
@@ -61,6 +64,7 @@ impl State {
             deadline: Instant::now(),
             wasi,
             table,
+            pages: Pages::default(),
             http,
         };
         let mut store = Store::new(template.component.inner.sandbox.engine(), state);
@@ -81,6 +85,7 @@ impl State {
     pub(crate) fn begin(&mut self, delivery: Option<&Arc<Delivery>>, deadline: Instant) {
         self.deadline = deadline;
         self.limiter.begin();
+        self.pages.begin();
         self.log.begin(delivery);
         self.gate.begin(deadline);
     }
@@ -105,6 +110,9 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>, grants: &Grants) -> wasm
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     if !grants.http.is_empty() {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    }
+    if grants.kv {
+        keyvalue::add_to_linker(linker)?;
     }
     if grants.config {
         wasmtime_wasi_config::add_to_linker(linker, |state: &mut State| {

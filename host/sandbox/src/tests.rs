@@ -60,6 +60,7 @@ fn delivery(event: Event) -> Arc<Delivery> {
         attempt: 1,
         subscription: Name::parse("plugin/probe").unwrap(),
         outbox: Outbox::new(OutboxLimits::default()),
+        state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
     })
 }
 

@@ -1,7 +1,5 @@
 //! The JSON format of CloudEvents 1.0.
 
-use std::borrow::Cow;
-
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -44,20 +42,23 @@ fn serialize_data<S: Serializer>(payload: &Payload, map: &mut S::SerializeMap) -
     match &payload.body {
         Body::Bytes(bytes) => map.serialize_entry("data_base64", &base64(bytes)),
         Body::Text(text) => {
-            let line = one_line(text);
-            let json = if payload.is_json() { serde_json::from_str::<&RawValue>(&line).ok() } else { None };
-            match json {
-                Some(json) => map.serialize_entry("data", json),
+            let json = if payload.is_json() { serde_json::from_str::<&RawValue>(text).ok() } else { None };
+            match json.map(|json| (json, one_line(json))) {
+                Some((_, Some(line))) => map.serialize_entry("data", &line),
+                Some((json, None)) => map.serialize_entry("data", json),
                 None => map.serialize_entry("data", text),
             }
         }
     }
 }
 
-/// JSON text without line breaks. They stand only between tokens in it, for inside a string they are escaped, so a space
-/// means the same. Of a text that is no JSON the result is not used.
-fn one_line(text: &str) -> Cow<'_, str> {
-    if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ").into() } else { text.into() }
+/// JSON without line breaks, where it has any. They stand only between tokens in it, for inside a string they are escaped,
+/// so a space means the same.
+fn one_line(json: &RawValue) -> Option<Box<RawValue>> {
+    let breaks = ['\n', '\r'];
+    // White space for white space leaves JSON JSON.
+    let line = || RawValue::from_string(json.get().replace(breaks, " ")).ok();
+    if json.get().contains(breaks) { line() } else { None }
 }
 
 /// Standard base64 with padding (RFC 4648 section 4).
@@ -118,6 +119,8 @@ mod tests {
             (Payload::text("a\nb"), r#""datacontenttype":"text/plain; charset=utf-8","data":"a\nb""#),
             (Payload::new("image/x", vec![0xff]), r#""datacontenttype":"image/x","data_base64":"/w==""#),
             (Payload::new("application/json", "{\nbad"), r#""datacontenttype":"application/json","data":"{\nbad""#),
+            // With a space for the line break it would be JSON.
+            (Payload::new("application/json", "\"a\nb\""), r#""datacontenttype":"application/json","data":"\"a\nb\"""#),
         ];
         for (payload, data) in table {
             assert_eq!(line(plain.clone().payload(payload)), format!("{head}{time},{data}}}"));

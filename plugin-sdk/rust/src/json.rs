@@ -3,6 +3,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// Most characters in the words of a problem.
+const PROBLEM_CHARS_MAX: usize = 1000;
+
 /// Why a text is not JSON of the shape that was asked for, or a value has no JSON form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {problem}")]
@@ -20,7 +23,7 @@ pub(crate) fn parse<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, 
             Some(path) => format!("`{path}`: {error}"),
             None => error.to_string(),
         };
-        JsonError { what: what.to_owned(), problem }
+        JsonError { what: what.to_owned(), problem: fit(&problem) }
     })
 }
 
@@ -39,6 +42,15 @@ pub(crate) fn parse_config<T: DeserializeOwned>(text: &str) -> Result<T, JsonErr
         };
         JsonError { what: "config".to_owned(), problem }
     })
+}
+
+/// Makes words that repeat keys and values from outside fit for logs and dead letters: cut, on one line.
+fn fit(problem: &str) -> String {
+    let mut text = String::new();
+    for character in problem.chars().take(PROBLEM_CHARS_MAX) {
+        if character.is_control() { text.extend(character.escape_debug()) } else { text.push(character) }
+    }
+    text
 }
 
 /// Writes a value as JSON text.
@@ -112,6 +124,10 @@ mod tests {
         for (text, message) in table {
             assert_eq!(parse::<Config>("event", text.as_bytes()).unwrap_err().to_string(), message, "{text}");
         }
+        let key = parse::<std::collections::BTreeMap<String, u8>>("event", br#"{"a\nb":{}}"#).unwrap_err().to_string();
+        assert_eq!(key, r"event: `a\nb`: invalid type: map, expected u8 at line 1 column 8");
+        let unknown = parse::<Config>("event", format!(r#"{{"{}":1}}"#, "k".repeat(5000)).as_bytes());
+        assert_eq!(unknown.unwrap_err().to_string().len(), "event: ".len() + PROBLEM_CHARS_MAX);
         assert!(parse::<Config>("event", &[0xff]).is_err());
         assert!(parse::<serde_json::Value>("event", "[".repeat(1000).as_bytes()).is_err(), "depth is bounded");
     }

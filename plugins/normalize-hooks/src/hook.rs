@@ -12,23 +12,39 @@ use crate::schema::Normalized;
 /// Most bytes in the name of an event or a session's id; longer ones are no such thing.
 const NAME_BYTES_MAX: usize = 128;
 
-/// The documented events, and the member of each that says what the type leaves open.
+/// The documented events, and the member of each that says what the type leaves open: the one that a matcher in Claude
+/// Code's settings looks at, where there is one.
 const DOCUMENTED: &[(&str, Option<&str>)] = &[
+    ("SessionStart", Some("source")),
+    ("Setup", Some("trigger")),
+    ("UserPromptSubmit", None),
+    ("UserPromptExpansion", Some("command_name")),
     ("PreToolUse", Some("tool_name")),
-    ("PostToolUse", Some("tool_name")),
-    ("PostToolUseFailure", Some("tool_name")),
     ("PermissionRequest", Some("tool_name")),
     ("PermissionDenied", Some("tool_name")),
-    ("UserPromptSubmit", None),
-    ("Stop", None),
-    ("StopFailure", Some("error")),
+    ("PostToolUse", Some("tool_name")),
+    ("PostToolUseFailure", Some("tool_name")),
+    ("PostToolBatch", None),
+    ("Notification", Some("notification_type")),
+    ("MessageDisplay", None),
     ("SubagentStart", Some("agent_type")),
     ("SubagentStop", Some("agent_type")),
-    ("Notification", Some("notification_type")),
-    ("SessionStart", Some("source")),
-    ("SessionEnd", Some("reason")),
+    ("TaskCreated", None),
+    ("TaskCompleted", None),
+    ("Stop", None),
+    ("StopFailure", Some("error")),
+    ("TeammateIdle", None),
+    ("InstructionsLoaded", Some("load_reason")),
+    ("ConfigChange", Some("source")),
+    ("CwdChanged", None),
+    ("FileChanged", Some("event")),
+    ("WorktreeCreate", None),
+    ("WorktreeRemove", None),
     ("PreCompact", Some("trigger")),
     ("PostCompact", Some("trigger")),
+    ("Elicitation", Some("mcp_server_name")),
+    ("ElicitationResult", Some("mcp_server_name")),
+    ("SessionEnd", Some("reason")),
 ];
 
 /// One hook's input.

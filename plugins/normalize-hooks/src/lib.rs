@@ -10,6 +10,9 @@ use plugbus_sdk::prelude::*;
 
 use hook::Hook;
 
+/// What the extension `normalizer` says in a build with the feature `stamp`.
+const STAMP: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
 /// The plugin: it keeps no state, so any number of instances gives the same result.
 pub struct NormalizeHooks {
     config: Config,
@@ -52,7 +55,11 @@ impl Plugin for NormalizeHooks {
         }
         let topic = hook.topic(&self.config.prefix);
         let normalized = hook.normalize(&self.config.source, event.timestamp());
-        Draft::new(topic).json(&normalized)?.extension("session", &normalized.session).publish()?;
+        let mut draft = Draft::new(topic).json(&normalized)?.extension("session", &normalized.session);
+        if cfg!(feature = "stamp") {
+            draft = draft.extension("normalizer", STAMP);
+        }
+        draft.publish()?;
         Ok(Reply::none())
     }
 }

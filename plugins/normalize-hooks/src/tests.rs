@@ -63,6 +63,30 @@ fn every_documented_hook_has_its_topic_and_subtype() {
         ("SessionStart", json!({ "source": "startup" }), "hook.session-start", Some("startup")),
         ("SessionEnd", json!({ "reason": "prompt_input_exit" }), "hook.session-end", Some("prompt-input-exit")),
         ("PreCompact", json!({ "trigger": "auto", "custom_instructions": "" }), "hook.pre-compact", Some("auto")),
+        ("PostCompact", json!({ "trigger": "manual" }), "hook.post-compact", Some("manual")),
+        ("PermissionDenied", tool("Bash"), "hook.permission-denied.bash", Some("bash")),
+        ("PostToolBatch", json!({ "tool_calls": [{ "tool_name": "Read" }] }), "hook.post-tool-batch", None),
+        ("UserPromptExpansion", json!({ "command_name": "review" }), "hook.user-prompt-expansion", Some("review")),
+        ("Setup", json!({ "trigger": "init" }), "hook.setup", Some("init")),
+        ("SubagentStart", json!({ "agent_type": "Plan" }), "hook.subagent-start", Some("plan")),
+        ("StopFailure", json!({ "error": "rate_limit" }), "hook.stop-failure", Some("rate-limit")),
+        ("TaskCreated", json!({ "task_id": "1" }), "hook.task-created", None),
+        ("TaskCompleted", json!({ "task_id": "1" }), "hook.task-completed", None),
+        ("TeammateIdle", json!({ "teammate_name": "t" }), "hook.teammate-idle", None),
+        ("MessageDisplay", json!({}), "hook.message-display", None),
+        (
+            "InstructionsLoaded",
+            json!({ "file_path": "/p/CLAUDE.md", "load_reason": "session_start" }),
+            "hook.instructions-loaded",
+            Some("session-start"),
+        ),
+        ("ConfigChange", json!({ "source": "user_settings" }), "hook.config-change", Some("user-settings")),
+        ("CwdChanged", json!({ "old_cwd": "/a", "new_cwd": "/b" }), "hook.cwd-changed", None),
+        ("FileChanged", json!({ "file_path": "/a", "event": "unlink" }), "hook.file-changed", Some("unlink")),
+        ("WorktreeCreate", json!({ "name": "w" }), "hook.worktree-create", None),
+        ("WorktreeRemove", json!({ "worktree_path": "/w" }), "hook.worktree-remove", None),
+        ("Elicitation", json!({ "mcp_server_name": "memory" }), "hook.elicitation", Some("memory")),
+        ("ElicitationResult", json!({ "mcp_server_name": "memory" }), "hook.elicitation-result", Some("memory")),
     ];
     for (name, more, topic, subtype) in table {
         let event = normalized(&hook(name, more));
@@ -95,6 +119,12 @@ fn the_schema_is_one_and_keeps_what_it_does_not_know() {
 }
 
 #[test]
+fn only_a_build_with_the_stamp_names_itself() {
+    let event = normalized(&hook("Stop", json!({})));
+    assert_eq!(event.extension("normalizer"), cfg!(feature = "stamp").then_some(STAMP));
+}
+
+#[test]
 fn data_passes_byte_for_byte() {
     let text = r#"{"session_id":"s","hook_event_name":"PreToolUse","tool_name":"X","tool_input":{"z":1.10,"a":12345678901234567890123}}"#;
     let mut host = host();
@@ -107,7 +137,7 @@ fn data_passes_byte_for_byte() {
 #[test]
 fn an_event_that_is_not_documented_goes_under_unknown() {
     let table = [
-        ("WorktreeCreate", json!({}), "hook.unknown.worktree-create"),
+        ("InventedLater", json!({}), "hook.unknown.invented-later"),
         ("BeforeTool", json!({ "tool_name": "Bash" }), "hook.unknown.before-tool.bash"),
         ("raw", json!({}), "hook.unknown.raw"),
         ("plugbus.x *>", json!({}), "hook.unknown.plugbus-x"),

@@ -51,8 +51,10 @@ pub(super) fn fetch(folder: &Path, release: &str) -> Result<Packages, AptError> 
     println!("setup: using the system's own Debian mirror for {}", SUITES.join(", "));
     let apt = Apt::new(&folder.join("apt"), &mirror)?;
     // One suite that cannot be read is no reason to stop: what counts is whether the packages are found.
-    if let Err(error) = process::run_within(apt.command("apt-get").args(["-qq", "update"]), APT_LIMIT) {
-        println!("setup: {error}; going on with the suites that could be read");
+    match process::run_within(apt.command("apt-get").args(["-qq", "update"]), APT_LIMIT) {
+        Ok(()) => {}
+        Err(error @ ProcessError::Start { .. }) => return Err(error.into()),
+        Err(error) => println!("setup: {error}; going on with the suites that could be read"),
     }
 
     let rust_src = apt.version("rust-src", Some(release))?;

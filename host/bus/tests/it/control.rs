@@ -35,6 +35,8 @@ async fn names_are_unique_and_bad_options_are_refused() {
     assert!(matches!(bus.subscribe("a..b").on(|_| async {}), Err(SubscribeError::Filter(_))));
     assert!(matches!(bus.subscribe(">").name("no good").on(|_| async {}), Err(SubscribeError::Name(_))));
     assert!(matches!(bus.subscribe(Vec::new()).on(|_| async {}), Err(SubscribeError::FilterCount { count: 0 })));
+    let many = vec![Filter::parse("a").unwrap(); 65];
+    assert!(matches!(bus.subscribe(many).on(|_| async {}), Err(SubscribeError::FilterCount { count: 65 })));
     assert!(matches!(bus.subscribe(">").handlers(Vec::new()), Err(SubscribeError::Handlers { handlers: 0 })));
     assert!(matches!(bus.subscribe(">").concurrency(5000).on(|_| async {}), Err(SubscribeError::Handlers { .. })));
     let _two = bus.subscribe(">").on(|_| async {}).unwrap();

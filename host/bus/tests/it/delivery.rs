@@ -436,3 +436,14 @@ async fn failures_and_dead_letters_are_told_and_reports_do_not_loop() {
     assert_eq!((data["event"]["id"].as_str(), data["next"].as_str()), (Some("e1"), Some("dead")));
     assert!(tokio::time::timeout(LONG, host.next()).await.is_err(), "nothing about the watcher's own failures");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_told_of_a_dead_letter_finds_it() {
+    let bus = Bus::default();
+    let _sub = bus.subscribe("a").on(|_| async { Err::<(), _>(Failure::reject("no")) }).unwrap();
+    for number in 1..=500 {
+        let settled = bus.publish_and_wait(draft("a"), LONG).await.unwrap();
+        assert_eq!(settled.results[0].1.name(), "dead");
+        assert_eq!(bus.dead_letters().stats().total, number);
+    }
+}

@@ -104,32 +104,6 @@ async fn topics_over_the_directorys_bound_are_still_delivered() {
     assert_eq!((bus.topics(&Filter::parse(">").unwrap()).len(), bus.stats().topics_unlisted), (1, 2));
 }
 
-#[test]
-fn plain_threads_without_a_runtime_publish() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-    let (bus, seen) = (Bus::default(), Seen::default());
-    let guard = runtime.enter();
-    let _sub = bus.subscribe(">").queue_events_max(100_000).handlers(vec![recorder(&seen, "")]).unwrap();
-    drop(guard);
-    let threads: Vec<_> = (0..8)
-        .map(|thread| {
-            let bus = bus.clone();
-            std::thread::spawn(move || {
-                for number in 0..500 {
-                    bus.try_publish(draft(&format!("t{thread}.n{number}"))).unwrap();
-                }
-            })
-        })
-        .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
-    let all = runtime.block_on(seen.until(4000));
-    for thread in 0..8 {
-        let own: Vec<_> = all.iter().filter(|topic| topic.starts_with(&format!("t{thread}."))).collect();
-        let expected: Vec<_> = (0..500).map(|number| format!("t{thread}.n{number}")).collect();
-        assert_eq!(own, expected.iter().collect::<Vec<_>>(), "order of one publisher");
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn every_subscribers_outcome_comes_back_to_who_waits() {
     let bus = Bus::default();

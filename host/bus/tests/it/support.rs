@@ -3,13 +3,19 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use plugbus_bus::{BoxFuture, Delivery, Draft, Event, Handler, Outcome, Reply};
+use plugbus_bus::{BoxFuture, Delivery, Draft, Event, EventStream, Handler, Outcome, Reply};
 use tokio::sync::Notify;
 
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) fn draft(topic: &str) -> Draft {
     Event::draft(topic).unwrap()
+}
+
+/// The next event of a stream; panics after a minute without one.
+pub(crate) async fn next(stream: &mut EventStream) -> Arc<Event> {
+    let next = tokio::time::timeout(LONG, stream.next()).await;
+    next.expect("an event within a minute").expect("the stream goes on")
 }
 
 /// Records what it saw, in order.

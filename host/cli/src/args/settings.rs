@@ -1,5 +1,8 @@
 //! Every key of the configuration as a flag and an environment variable, made from the library's own table.
 
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, ValueHint};
 use plugbus::config::Config;
@@ -35,13 +38,27 @@ fn arg(key: &'static Key) -> Arg {
     let arg = Arg::new(key.name).long(key.flag).env(key.env).hide_env_values(true).help(key.help);
     match key.kind {
         Kind::Number { .. } => arg.value_name("N"),
-        Kind::Switch => arg.value_name("BOOL").value_parser(["true", "false"]).hide_possible_values(true),
+        Kind::Switch => arg.value_name("BOOL").value_parser(Words(&["true", "false"])).hide_possible_values(true),
         Kind::Path => arg.value_name("PATH").value_hint(ValueHint::AnyPath),
         Kind::Text => arg.value_name("TEXT"),
-        Kind::Choice(choices) => {
-            let choices = choices.iter().copied().map(clap::builder::PossibleValue::new);
-            arg.value_name("CHOICE").value_parser(choices.collect::<Vec<_>>()).hide_possible_values(true)
-        }
+        Kind::Choice(choices) => arg.value_name("CHOICE").value_parser(Words(choices)).hide_possible_values(true),
+    }
+}
+
+/// Says to shells which words there are, and takes any: [`Config::set`] refuses a wrong one with the name of the flag or of
+/// the variable, where clap would speak of the flag alone, and would not take a variable that is set to nothing.
+#[derive(Debug, Clone, Copy)]
+struct Words(&'static [&'static str]);
+
+impl TypedValueParser for Words {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().copied().map(PossibleValue::new)))
     }
 }
 

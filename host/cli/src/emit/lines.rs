@@ -2,12 +2,15 @@
 //!
 //! One thread reads lines and sends them, another reads the answers, which come in the same order. Between them is a
 //! bounded channel of line numbers: so many lines may be on their way ([`IN_FLIGHT_MAX`]), then reading pauses. What was
-//! read goes out as soon as no further whole line is there to be sent with it.
+//! read goes out as soon as no further whole line is there to be sent with it. While no line comes for long, the host is
+//! asked whether it is there, or it would take the connection for forgotten and close it.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use plugbus::socket::client::{ClientError, Incoming, Outgoing, PATIENCE};
 use plugbus::socket::protocol::{Request, Response, SettledAs};
@@ -22,6 +25,8 @@ use crate::{output, place};
 const IN_FLIGHT_MAX: usize = 256;
 /// What is collected before it is sent, at most.
 const BATCH_BYTES: usize = 64 * 1024;
+/// Silence after which the host is asked whether it is there. Far under the hour after which it closes a silent connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// What became of the lines.
 #[derive(Debug, Default)]
@@ -37,16 +42,19 @@ pub(super) fn emit(global: &Global, args: &Emit) -> Outcome {
             "--content-type, --source, --subject and --ext need a TOPIC: without one, each line is a whole event";
         return Err(Failure::usage(message));
     }
-    let (mut incoming, mut outgoing) = place::connect(global)?.split();
-    let wait = std::time::Duration::from_millis(args.wait.unwrap_or_default());
+    let (mut incoming, outgoing) = place::connect(global)?.split();
+    let outgoing = Mutex::new(outgoing);
+    let wait = Duration::from_millis(args.wait.unwrap_or_default());
     // The host works through the lines one by one: the last of those in flight may wait for all before it.
     let in_flight = u32::try_from(IN_FLIGHT_MAX).unwrap_or(u32::MAX);
     incoming.set_patience(Some(PATIENCE.saturating_add(wait.saturating_mul(in_flight))))?;
-    let (sent, awaited) = sync_channel(IN_FLIGHT_MAX);
+    let (sent, numbers) = sync_channel(IN_FLIGHT_MAX);
     let json = global.json;
     let (tally, sending) = thread::scope(|scope| {
+        // Moved in, so that the sending thread notices when the other one has ended.
+        let awaited = Awaited { numbers, outgoing: &outgoing };
         let answers = scope.spawn(move || receive(&mut incoming, &awaited, json));
-        let sending = send(args, &mut outgoing, &sent);
+        let sending = send(args, &outgoing, &sent);
         drop(sent);
         let tally = answers.join().unwrap_or_else(|_| Err(Failure::new("the thread that reads answers panicked")));
         (tally, sending)
@@ -61,21 +69,21 @@ pub(super) fn emit(global: &Global, args: &Emit) -> Outcome {
 }
 
 /// Sends every line. Returns how many were no event and were reported right away.
-fn send(args: &Emit, outgoing: &mut Outgoing, sent: &SyncSender<u64>) -> Result<u64, Failure> {
+fn send(args: &Emit, outgoing: &Mutex<Outgoing>, sent: &SyncSender<u64>) -> Result<u64, Failure> {
     let mut input = BufReader::with_capacity(BATCH_BYTES, io::stdin().lock());
     let mut line = Vec::new();
     let (mut number, mut unreadable) = (0, 0);
     loop {
         // Before the next line may have to be waited for.
-        if outgoing.pending_bytes() >= BATCH_BYTES || !input.buffer().contains(&b'\n') {
-            outgoing.flush()?;
+        if lock(outgoing).pending_bytes() >= BATCH_BYTES || !input.buffer().contains(&b'\n') {
+            lock(outgoing).flush()?;
         }
         line.clear();
         match (&mut input).take(INPUT_BYTES_MAX).read_until(b'\n', &mut line) {
             Ok(0) => break,
             Ok(_) => number += 1,
             Err(error) => {
-                outgoing.flush()?;
+                lock(outgoing).flush()?;
                 return Err(Failure::doing("cannot read the standard input", &error));
             }
         }
@@ -85,8 +93,7 @@ fn send(args: &Emit, outgoing: &mut Outgoing, sent: &SyncSender<u64>) -> Result<
         }
         match event(args, text) {
             Ok(event) => {
-                outgoing.push(&Request::Publish { event, wait_ms: args.wait })?;
-                if !announce(number, outgoing, sent)? {
+                if !push(&Request::Publish { event, wait_ms: args.wait }, number, outgoing, sent)? {
                     return Ok(unreadable);
                 }
             }
@@ -96,21 +103,34 @@ fn send(args: &Emit, outgoing: &mut Outgoing, sent: &SyncSender<u64>) -> Result<
             }
         }
     }
-    outgoing.flush()?;
+    lock(outgoing).flush()?;
     Ok(unreadable)
 }
 
-/// Tells the other thread that an answer will come; sends what is collected before it has to wait for room. False when
-/// that thread has ended: it knows why.
-fn announce(number: u64, outgoing: &mut Outgoing, sent: &SyncSender<u64>) -> Result<bool, Failure> {
+/// Adds a request to what is sent, and tells the other thread that an answer will come; sends what is collected before it
+/// has to wait for room. False when that thread has ended: it knows why.
+fn push(
+    request: &Request,
+    number: u64,
+    outgoing: &Mutex<Outgoing>,
+    sent: &SyncSender<u64>,
+) -> Result<bool, ClientError> {
+    let mut outgoing = lock(outgoing);
+    outgoing.push(request)?;
     match sent.try_send(number) {
         Ok(()) => Ok(true),
         Err(TrySendError::Disconnected(_)) => Ok(false),
         Err(TrySendError::Full(number)) => {
             outgoing.flush()?;
+            // The other thread needs the lock only when nothing is on its way.
+            drop(outgoing);
             Ok(sent.send(number).is_ok())
         }
     }
+}
+
+fn lock(outgoing: &Mutex<Outgoing>) -> MutexGuard<'_, Outgoing> {
+    outgoing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A line as an event: the data where a topic was given, else the event itself.
@@ -128,10 +148,40 @@ fn event(args: &Emit, text: &[u8]) -> Result<Box<RawValue>, String> {
     }
 }
 
+/// The numbers of the lines whose answers are to come.
+struct Awaited<'a> {
+    numbers: Receiver<u64>,
+    outgoing: &'a Mutex<Outgoing>,
+}
+
+impl Awaited<'_> {
+    /// The next number; `None` when there will be none. Whenever none comes for so long, shows the host that we are there.
+    fn next(&self, incoming: &mut Incoming, keep_alive: Duration) -> Result<Option<u64>, ClientError> {
+        loop {
+            match self.numbers.recv_timeout(keep_alive) {
+                Ok(number) => return Ok(Some(number)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            {
+                // A line is sent and its number told under this lock, so with no number here no answer but this one comes.
+                let mut outgoing = lock(self.outgoing);
+                match self.numbers.try_recv() {
+                    Ok(number) => return Ok(Some(number)),
+                    Err(TryRecvError::Disconnected) => return Ok(None),
+                    Err(TryRecvError::Empty) => outgoing.push(&Request::Ping {})?,
+                }
+                outgoing.flush()?;
+            }
+            incoming.receive()?;
+        }
+    }
+}
+
 /// Reads an answer for each line that was sent.
-fn receive(incoming: &mut Incoming, awaited: &Receiver<u64>, json: bool) -> Result<Tally, Failure> {
+fn receive(incoming: &mut Incoming, awaited: &Awaited<'_>, json: bool) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
-    for number in awaited {
+    while let Some(number) = awaited.next(incoming, KEEP_ALIVE)? {
         match incoming.receive() {
             Ok(Response::Accepted(accepted)) => {
                 tally.accepted += 1;
@@ -166,4 +216,57 @@ fn receive(incoming: &mut Incoming, awaited: &Receiver<u64>, json: bool) -> Resu
         }
     }
     Ok(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixListener;
+
+    use plugbus::socket::client::Client;
+
+    use super::*;
+
+    #[test]
+    fn a_silent_stream_shows_the_host_that_it_is_there_and_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let listener = UnixListener::bind(&path).unwrap();
+        let (mut incoming, outgoing) = Client::connect(&path).unwrap().split();
+        let (host, _) = listener.accept().unwrap();
+        let (heard, hearing) = std::sync::mpsc::channel();
+        let host = thread::spawn(move || {
+            let mut answers = host.try_clone().unwrap();
+            for line in BufReader::new(host).lines().map_while(Result::ok) {
+                let answer = if line.contains("ping") {
+                    r#"{"pong":{"version":"1","protocol":1,"pid":1}}"#
+                } else {
+                    r#"{"accepted":{"id":"1","seq":1,"matched":0}}"#
+                };
+                writeln!(answers, "{answer}").unwrap();
+                heard.send(line).unwrap();
+            }
+        });
+        let outgoing = Mutex::new(outgoing);
+        let (sent, numbers) = sync_channel(1);
+        let awaited = Awaited { numbers, outgoing: &outgoing };
+        thread::scope(|scope| {
+            let next = scope.spawn(move || {
+                assert_eq!(awaited.next(&mut incoming, Duration::from_millis(5)).unwrap(), Some(7));
+                // The answers to the pings are gone: the next one is the line's.
+                assert!(matches!(incoming.receive(), Ok(Response::Accepted(_))));
+                assert_eq!(awaited.next(&mut incoming, Duration::from_secs(60)).unwrap(), None);
+            });
+            for _ in 0..3 {
+                assert_eq!(hearing.recv().unwrap(), r#"{"ping":{}}"#);
+            }
+            let event = serde_json::value::to_raw_value(&serde_json::json!({ "type": "a" })).unwrap();
+            push(&Request::Publish { event, wait_ms: None }, 7, &outgoing, &sent).unwrap();
+            lock(&outgoing).flush().unwrap();
+            drop(sent);
+            next.join().unwrap();
+        });
+        drop(outgoing);
+        host.join().unwrap();
+    }
 }

@@ -1,7 +1,9 @@
 //! The daemon's life: start, signals, kill, restart.
 
 use crate::guest::Guest;
-use crate::support::{Place, wait};
+use std::os::unix::fs::MetadataExt;
+
+use crate::support::{Killed, Place, in_folder, wait, wait_busily};
 
 #[test]
 fn a_signal_stops_it_in_order() {
@@ -17,10 +19,10 @@ fn a_signal_stops_it_in_order() {
 }
 
 #[test]
-fn what_was_not_settled_is_named() {
+fn what_was_not_settled_is_named_where_nothing_keeps_it() {
     let place = Place::new();
     place.plugin("idle", &Guest::replies('a').binary(), "");
-    let daemon = place.daemon();
+    let daemon = place.daemon_with(|command| command.args(["--journal-enabled", "false"]));
     place.ok(&["plugins", "pause", "idle"]);
     for n in 0..25 {
         place.ok(&["emit", "hook.x", "--id", &format!("event-{n}")]);
@@ -34,7 +36,7 @@ fn what_was_not_settled_is_named() {
 }
 
 /// A manifest that lets a guest work for a minute.
-const PATIENT: &str = "[limits]\ndeadline_ms = 60000\nfuel_per_event = 1000000000000\n";
+pub(crate) const PATIENT: &str = "[limits]\ndeadline_ms = 60000\nfuel_per_event = 1000000000000\n";
 
 #[test]
 fn a_stop_drains_what_is_in_flight() {
@@ -134,6 +136,59 @@ fn the_flag_wins_over_the_variable_and_the_variable_over_the_file() {
     assert_eq!(source(&place, &[], Some("")), "file");
     std::fs::write(place.path().join("other.toml"), "source = \"other\"\n").unwrap();
     assert_eq!(source(&place, &["--config", "other.toml"], None), "other");
+}
+
+#[test]
+fn the_socket_is_never_open_to_others_whatever_the_umask() {
+    let place = Place::new();
+    for _ in 0..5 {
+        let mut open = std::process::Command::new("sh");
+        open.args(["-c", "umask 0; exec \"$0\" run"]).arg(env!("CARGO_BIN_EXE_plugbus"));
+        let _daemon = Killed(in_folder(open, place.path()).stderr(std::process::Stdio::null()).spawn().unwrap());
+        let socket = place.path().join("s");
+        // At every moment from before it is there until it is served.
+        let answers = || {
+            if let Ok(found) = std::fs::symlink_metadata(&socket) {
+                assert_eq!(found.mode() & 0o7777, 0o600);
+            }
+            place.answers().then_some(())
+        };
+        wait_busily("it answers", answers);
+        assert_eq!(std::fs::metadata(place.path().join("s.lock")).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(std::fs::metadata(place.path().join(".plugbus")).unwrap().mode() & 0o7777, 0o700);
+        // Killed here: what it leaves behind, the next one finds.
+    }
+}
+
+#[test]
+fn a_write_over_the_limit_on_file_sizes_does_not_kill_it() {
+    let place = Place::new();
+    let daemon = place.daemon();
+    // What the system sends with such a write, be it a plugin's, the cache's or the log's.
+    daemon.signal("XFSZ");
+    place.ok(&["ping"]);
+    daemon.stop();
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_counts_as_not_set() {
+    let place = Place::new();
+    let daemon = place.daemon_with(|command| {
+        // The path of the socket is what the test itself needs.
+        let keys = plugbus::config::keys::KEYS.iter().filter(|key| key.name != "socket");
+        command.envs(keys.map(|key| (key.env, ""))).env("PLUGBUS_CONFIG", "").env("XDG_RUNTIME_DIR", "")
+    });
+    place.ok(&["ping"]);
+    daemon.stop();
+}
+
+#[test]
+fn a_mistyped_variable_is_named() {
+    let place = Place::new();
+    let daemon = place.daemon_with(|command| command.env("PLUGBUS_LOADER_RESCAN", "1"));
+    daemon.signal("TERM");
+    let (_, log) = daemon.wait();
+    assert!(log.contains(r#"variable="PLUGBUS_LOADER_RESCAN" meant="PLUGBUS_LOADER_RESCAN_MS""#), "{log}");
 }
 
 #[test]

@@ -4,8 +4,12 @@
 
 mod check;
 mod emit;
+mod journal;
+mod kill;
 mod life;
+mod output;
 mod plugins;
+mod readme;
 mod support;
 mod usage;
 

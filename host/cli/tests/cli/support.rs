@@ -15,7 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command line of ours, with no environment but the path.
 pub(crate) fn plugbus(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_plugbus"));
+    in_folder(Command::new(env!("CARGO_BIN_EXE_plugbus")), folder)
+}
+
+/// Any command, in the same surroundings.
+pub(crate) fn in_folder(mut command: Command, folder: &Path) -> Command {
     command.current_dir(folder).env_clear().env("PLUGBUS_SOCKET", folder.join("s")).stdin(Stdio::null());
     command
 }
@@ -56,6 +60,13 @@ impl Place {
 
     /// The same with more arguments.
     pub(crate) fn daemon_with(&self, adjust: impl FnOnce(&mut Command) -> &mut Command) -> Daemon<'_> {
+        let daemon = self.starting(adjust);
+        daemon.wait_log("ready");
+        daemon
+    }
+
+    /// Starts a daemon and waits for nothing.
+    pub(crate) fn starting(&self, adjust: impl FnOnce(&mut Command) -> &mut Command) -> Daemon<'_> {
         let mut command = plugbus(self.path());
         command.arg("run").stdout(Stdio::piped()).stderr(Stdio::piped());
         adjust(&mut command);
@@ -71,9 +82,7 @@ impl Place {
             }
             all
         });
-        let daemon = Daemon { place: self, child, log, reader: Some(reader) };
-        daemon.wait_log("ready");
-        daemon
+        Daemon { place: self, child, log, reader: Some(reader) }
     }
 
     /// Runs a command to its end.
@@ -206,14 +215,33 @@ impl Drop for Daemon<'_> {
     }
 }
 
+/// A process that is killed at the latest when this is dropped.
+pub(crate) struct Killed(pub(crate) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 /// Tries again until there is a value.
 pub(crate) fn wait<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    wait_busily(what, || {
+        attempt().or_else(|| {
+            std::thread::sleep(Duration::from_millis(5));
+            None
+        })
+    })
+}
+
+/// The same without a pause, for what must hold at every moment.
+pub(crate) fn wait_busily<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(value) = attempt() {
             return value;
         }
         assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }

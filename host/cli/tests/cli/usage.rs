@@ -11,6 +11,12 @@ fn wrong_usage_is_exit_code_2_and_help_is_0() {
         &["emit"],
         &["emit", "a", "b", "c"],
         &["emit", "a", "--ext", "novalue"],
+        // Would take the place of the topic, of the data, of the host's number.
+        &["emit", "a", "--ext", "type=b"],
+        &["emit", "a", "--ext", "data=b"],
+        &["emit", "a", "--ext", "seq=1"],
+        &["emit", "a", "--ext", "Key=1"],
+        &["emit", "a", "--ext", "k=a\nb"],
         &["emit", "a", "--wait=soon"],
         &["emit", "a", "--wait=999999999"],
         &["emit", "--lines", "a", "b"],
@@ -20,6 +26,11 @@ fn wrong_usage_is_exit_code_2_and_help_is_0() {
         &["check"],
         &["check", "x.wasm"],
         &["run", "--log-format", "xml"],
+        &["run", "--serve-socket", "yes"],
+        &["run", "--loader-rescan-ms", "1"],
+        &["run", "--source", "a\nb"],
+        &["run", "--log-level", "verbose"],
+        &["run", "--log-level", "plugbus=loud"],
     ] {
         let ended = place.run(args);
         assert_eq!(ended.code(), Some(2), "{args:?}: {ended:?}");
@@ -65,11 +76,20 @@ fn a_wrong_setting_is_named_with_its_place() {
         ended.stderr.starts_with("plugbus: --loader-rescan-ms: `loader.rescan_ms` is 1; a whole number from 50"),
         "{ended:?}"
     );
-    let output = plugbus(place.path()).arg("run").env("PLUGBUS_CLIENTS_CONNECTIONS_MAX", "x").output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
+    for (variable, value, expected) in [
+        ("PLUGBUS_CLIENTS_CONNECTIONS_MAX", "x", "`clients.connections_max` is `x`; a whole number from 1"),
+        ("PLUGBUS_LOG_FORMAT", "xml", "`log.format` is `xml`; one of text, json is allowed"),
+        ("PLUGBUS_SERVE_SOCKET", "no", "`serve_socket` is `no`; true or false is allowed"),
+    ] {
+        let output = plugbus(place.path()).arg("run").env(variable, value).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.starts_with(&format!("plugbus: {variable}: {expected}")), "{stderr}");
+    }
+    let ended = place.run(&["run", "--log-level", "verbose"]);
     assert!(
-        stderr.starts_with("plugbus: PLUGBUS_CLIENTS_CONNECTIONS_MAX: `clients.connections_max` is `x`"),
-        "{stderr}"
+        ended.stderr.starts_with("plugbus: log level `verbose` is none: `verbose` is no level; write "),
+        "{ended:?}"
     );
 }
 
@@ -146,6 +166,12 @@ fn completions_are_made_for_every_shell() {
         assert!(script.contains("plugbus") && script.contains("emit"), "{shell}");
     }
     assert_eq!(place.run(&["completions", "tcsh"]).code(), Some(2));
+    // The script that most people have at hand, asked as their shell asks it.
+    std::fs::write(place.path().join("completions"), place.ok(&["completions", "bash"])).unwrap();
+    let ask = "source completions; COMP_WORDS=(plugbus run --log-format ''); COMP_CWORD=3; _plugbus plugbus '' --log-format; \
+               echo \"${COMPREPLY[@]}\"";
+    let asked = std::process::Command::new("bash").args(["-c", ask]).current_dir(place.path()).output().unwrap();
+    assert_eq!(String::from_utf8(asked.stdout).unwrap(), "text json\n");
 }
 
 #[test]

@@ -77,6 +77,9 @@ impl Engine {
             let present = listing.entries.contains_key(key);
             slot.absent_since = if present { None } else { slot.absent_since.or(Some(now)) };
         }
+        if request.at_once {
+            table.judge_refused_again();
+        }
         let mut known = table.known(now);
         for name in request.reloads.keys() {
             if let Some(slot) = known.get_mut(name) {

@@ -48,7 +48,15 @@ pub(super) async fn install(context: &Arc<Context>, order: &mut Order, new: New)
         guard,
         loaded_ns: unix_ns(),
     });
+    let has_journal = context.bus.journal().is_some();
+    let durable = generation.manifest.is_durable(has_journal);
+    if durable && !has_journal {
+        return Err(LoadError::NoJournal { name: order.name.clone() });
+    }
     match control {
+        Some(control) if control.is_durable() != durable => {
+            return Err(LoadError::DurableChanged { name: order.name.clone(), durable: !durable });
+        }
         None => {
             let subscription = subscribe(&context.bus, &generation, handlers)?;
             take_over(context, order, generation, Some(subscription), files);
@@ -90,7 +98,11 @@ async fn swap(
 /// A new subscription begins paused: [`take_over`] lets it go once the slot is in order.
 fn subscribe(bus: &Bus, generation: &Generation, handlers: Vec<Box<dyn Handler>>) -> Result<Subscription, LoadError> {
     let subscribe = bus.subscribe(generation.filters.clone()).name(generation.about.plugin.subscription());
-    Ok(subscribe.settings(generation.manifest.settings.clone()).paused().handlers(handlers)?)
+    let mut subscribe = subscribe.settings(generation.manifest.settings.clone()).paused();
+    if generation.manifest.is_durable(bus.journal().is_some()) {
+        subscribe = subscribe.durable(generation.manifest.start);
+    }
+    Ok(subscribe.handlers(handlers)?)
 }
 
 /// The generation has the events now: says so to the slot, to whoever waits, and to the world.

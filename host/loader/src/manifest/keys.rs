@@ -42,6 +42,8 @@ pub enum Kind {
         /// What the elements are.
         of: &'static str,
     },
+    /// Where a durable subscription begins.
+    Start,
     /// A table.
     Table,
 }
@@ -75,6 +77,8 @@ pub const KEYS: &[Key] = &[
     key("", "fresh", Kind::Boolean, "false", "A new instance for every event, with no state left from the one before. Costs an instantiation each time."),
     key("", "ordering_key", Kind::Text, "none", "`subject`, `source`, `topic` or `extension:NAME`: events with the same value stay in order when `instances` is over 1."),
     key("", "source", Kind::Text, "every source", "Only events of this source; a final `*` stands for any ending (`hook/*`)."),
+    key("", "durable", Kind::Boolean, "true where the host keeps a journal", "Keep the plugin's place in the host's journal: what it has not settled comes again after a restart or a crash. Without, it is in memory."),
+    key("", "start", Kind::Start, "\"new\"", "Where a durable plugin begins that the journal does not know yet. One that it knows goes on where it was."),
     key("", "queue", Kind::Table, "see below", "What waits for the plugin."),
     key("", "retry", Kind::Table, "see below", "What follows a failed attempt."),
     key("", "limits", Kind::Table, "see below", "Bounds on what the plugin uses."),
@@ -83,7 +87,7 @@ pub const KEYS: &[Key] = &[
     key("", "config", Kind::Table, "{}", "Handed to the plugin's `init` as a JSON object. Free form, at most 32 tables or arrays deep."),
     key("queue", "events_max", int(1, 1_000_000, EVENTS), "1024", "Events that may wait, those waiting for a retry included."),
     key("queue", "bytes_max", int(1, 4096 * MIB, BYTES), "67108864", "Bytes of events that may wait. One event is always taken, whatever its size."),
-    key("queue", "when_full", Kind::Choice(&["wait", "drop_oldest", "drop_newest", "refuse"]), "\"wait\"", "What a publisher meets when the queue is full. Every dropped event is counted."),
+    key("queue", "when_full", Kind::Choice(&["wait", "drop_oldest", "drop_newest", "refuse", "spill"]), "\"spill\" where the plugin is durable, else \"wait\"", "What a publisher meets when the queue is full. Every dropped event is counted. `spill` leaves events in the journal until there is room; one of the others makes a plugin not durable, unless `durable` says otherwise, which is an error."),
     key("queue", "wait_max_ms", int(1, HOUR_MS, MS), "1000", "With `wait`: longest wait of a publisher for one event, which then becomes a dead letter. An error with another `when_full`."),
     key("queue", "dead_letter_drops", Kind::Boolean, "false", "Keep what `drop_oldest` and `drop_newest` drop as dead letters."),
     key("retry", "attempts", int(1, 100, "attempts"), "5", "Attempts to deliver one event, the first included. After the last one it is a dead letter."),
@@ -106,12 +110,16 @@ pub const KEYS: &[Key] = &[
     key("limits", "reply_bytes", int(0, 256 * MIB, BYTES), "1048576", "Data in one reply."),
     key("limits", "error_bytes", int(64, MIB, BYTES), "4096", "Text of one failure or `init` error. What is over is cut."),
     key("limits", "http_requests_max", int(0, 10_000, "requests"), "32", "Outgoing HTTP requests for one event."),
+    key("limits", "kv_bytes", int(1024, 256 * MIB, BYTES), "16777216", "Keys and values in the plugin's store, each pair with its bucket's name and 64 bytes more. All of it is in memory, and each event in flight may hold changes of as much again."),
+    key("limits", "kv_value_bytes", int(1, 16 * MIB, BYTES), "65536", "One value in the store. Over `hostcall_bytes` it cannot come."),
+    key("limits", "kv_key_bytes", int(64, 4096, BYTES), "256", "One key in the store."),
     key("supervision", "budget", int(1, 1000, EVENTS), "5", "The plugin is suspended when so many different events have made it fault within the window."),
     key("supervision", "window_ms", int(1, DAY_MS, MS), "60000", "Length of the sliding window."),
     key("supervision", "suspend_min_ms", int(1, DAY_MS, MS), "1000", "First suspension; doubles each time the plugin faults again when it is tried."),
     key("supervision", "suspend_max_ms", int(1, DAY_MS, MS), "300000", "Bound on the doubling. Not under `suspend_min_ms`."),
     key("grants", "config", Kind::Boolean, "false", "`wasi:config/store` shows the `[config]` table, nested keys joined by dots."),
     key("grants", "http", Kind::Array { max: GRANTS_MAX, of: "origins like `https://api.example.com`" }, "[]", "Outgoing HTTP to exactly these origins."),
+    key("grants", "kv", Kind::Boolean, "false", "`wasi:keyvalue`: a store of the plugin's own. What it writes while it handles an event is committed with the ack. In the journal where the plugin is durable, else in memory."),
     key("grants", "env", Kind::Table, "{}", "Environment variables the plugin sees: name and value. It never sees the host's own."),
     key("grants", "dirs", Kind::Array { max: GRANTS_MAX, of: "tables with `host`, `guest` and `mode`" }, "[]", "Folders the plugin sees."),
     key("grants.dirs", "host", Kind::Text, "required", "Folder on the host. A relative path starts at the plugins folder."),
@@ -142,6 +150,7 @@ impl Kind {
                 format!("one of {}", words.join(", "))
             }
             Self::Array { max, of } => format!("an array of at most {max} {of}"),
+            Self::Start => "\"new\", \"earliest\" or the number of an event".into(),
             Self::Table => "a table".into(),
         }
     }

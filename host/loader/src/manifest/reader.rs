@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use plugbus_bus::Start;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -72,6 +73,18 @@ impl<'a> Section<'a> {
         let number = number.and_then(|number| u64::try_from(number).ok());
         match (number, self.key(key).map(|key| key.kind)) {
             (Some(number), Some(Kind::Integer { min, max, .. })) if (min..=max).contains(&number) => Ok(Some(number)),
+            _ => Err(self.wrong(key, value)),
+        }
+    }
+
+    /// Where to begin: a word, or the number of an event.
+    pub(super) fn start(&self, key: &str) -> Result<Option<Start>, ManifestError> {
+        let Some(value) = self.table.get(key) else { return Ok(None) };
+        let number = value.get_ref().as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
+        match (value.get_ref().as_str(), number) {
+            (Some("new"), _) => Ok(Some(Start::New)),
+            (Some("earliest"), _) => Ok(Some(Start::Earliest)),
+            (_, Some(seq)) if seq > 0 => Ok(Some(Start::Seq(seq))),
             _ => Err(self.wrong(key, value)),
         }
     }
@@ -175,7 +188,14 @@ pub(super) fn described(value: &DeValue<'_>) -> String {
 
 /// Text from outside, fit for a message: cut and escaped.
 pub(super) fn quoted(text: &str) -> String {
-    let mut out: String = text.chars().take(QUOTED_CHARS_MAX).flat_map(char::escape_debug).collect();
+    let mut out = String::new();
+    for character in text.chars().take(QUOTED_CHARS_MAX) {
+        match character {
+            // Harmless on a terminal, and easier to read as they are.
+            '"' | '\'' => out.push(character),
+            _ => out.extend(character.escape_debug()),
+        }
+    }
     if text.chars().nth(QUOTED_CHARS_MAX).is_some() {
         out.push('…');
     }

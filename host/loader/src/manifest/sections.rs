@@ -23,6 +23,8 @@ pub(super) fn manifest(top: &Section<'_>, plugins_dir: &Path) -> Result<Manifest
     let mut manifest = Manifest { filters: filters(top, "filters")?, publish: publish(top)?, ..Manifest::default() };
     set(&mut manifest.settings.concurrency, top.integer("instances")?, nonzero_u32);
     set(&mut manifest.fresh, top.boolean("fresh")?, |fresh| fresh);
+    manifest.durable = top.boolean("durable")?;
+    set(&mut manifest.start, top.start("start")?, |start| start);
     manifest.settings.ordering_key = ordering_key(top)?;
     manifest.settings.source = top.text("source")?.map(SourceFilter::new);
     if let Some(queue) = top.section("queue", "queue")? {
@@ -35,6 +37,7 @@ pub(super) fn manifest(top: &Section<'_>, plugins_dir: &Path) -> Result<Manifest
         read_limits(&mut manifest.limits, &limits)?;
     }
     manifest.settings.outbox = manifest.limits.outbox();
+    manifest.settings.state = manifest.limits.state();
     if let Some(supervision) = top.section("supervision", "supervision")? {
         read_supervision(&mut manifest.supervision, &supervision)?;
     }
@@ -100,8 +103,20 @@ fn read_queue(manifest: &mut Manifest, queue: &Section<'_>) -> Result<(), Manife
         Some("drop_oldest") => Some(WhenFull::DropOldest),
         Some("drop_newest") => Some(WhenFull::DropNewest),
         Some("refuse") => Some(WhenFull::Refuse),
+        Some("spill") => Some(WhenFull::Spill),
         _ => None,
     };
+    let durable = &mut manifest.durable;
+    match (policy, *durable) {
+        (Some(WhenFull::Spill), Some(false)) => {
+            return Err(queue.broken("when_full", "another word than \"spill\", because `durable` is false"));
+        }
+        (Some(WhenFull::Spill), None) => *durable = Some(true),
+        (Some(WhenFull::Spill) | None, _) | (Some(_), Some(false) | None) => {}
+        (Some(_), Some(true)) => {
+            return Err(queue.broken("when_full", "\"spill\" or nothing, because `durable` is true"));
+        }
+    }
     settings.when_full = match (policy, wait) {
         (Some(_), Some(_)) => {
             return Err(queue.broken("wait_max_ms", "no such key, because `when_full` is not \"wait\""));
@@ -138,6 +153,9 @@ fn read_limits(limits: &mut Limits, table: &Section<'_>) -> Result<(), ManifestE
     set(&mut limits.reply_bytes, table.integer("reply_bytes")?, size);
     set(&mut limits.error_bytes, table.integer("error_bytes")?, size);
     set(&mut limits.http_requests_max, table.integer("http_requests_max")?, count);
+    set(&mut limits.kv_bytes, table.integer("kv_bytes")?, size);
+    set(&mut limits.kv_value_bytes, table.integer("kv_value_bytes")?, size);
+    set(&mut limits.kv_key_bytes, table.integer("kv_key_bytes")?, size);
     Ok(())
 }
 
@@ -169,6 +187,7 @@ fn read_grants(grants: &Section<'_>, plugins_dir: &Path) -> Result<Grants, Manif
     }
     Ok(Grants {
         config: grants.boolean("config")?.unwrap_or_default(),
+        kv: grants.boolean("kv")?.unwrap_or_default(),
         http: grants.array("http")?.iter().map(origin).collect::<Result<_, _>>()?,
         env: grants.table("env")?.map(|env| variables(grants, env)).transpose()?.unwrap_or_default(),
         dirs,

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use plugbus_bus::Bus;
+use plugbus_bus::{Bus, DeadFilter, Event};
 use plugbus_loader::{Loader, LoaderConfig, LoaderError, PluginState};
 use plugbus_sandbox::{Sandbox, SandboxConfig};
 
@@ -28,6 +28,37 @@ async fn a_file_that_is_gone_for_good_is_unloaded_and_numbers_go_on_rising() {
 }
 
 #[tokio::test]
+async fn an_unloaded_plugin_finishes_what_is_queued_and_one_that_hangs_is_cut_off() {
+    let patient = "[limits]\nfuel_per_event = 1000000000000\ndeadline_ms = 600000\n";
+    let host = Folder::new()
+        .with("works.wasm", &Guest::works('A', 100_000))
+        .with_text("works.toml", "filters = [\"work\"]\n")
+        .with("hangs.wasm", &Guest::spins_in_handle())
+        .with_text("hangs.toml", &format!("filters = [\"hang\"]\n{patient}"))
+        .start_with(|config| config.drain_grace = Duration::from_secs(2))
+        .await;
+    for topic in ["work", "hang"] {
+        for _ in 0..30 {
+            host.bus.publish(Event::draft(topic).unwrap()).await.unwrap();
+        }
+    }
+    let counters = |name: &str| host.status(name).running.unwrap().counters;
+    host.until("one is in flight", || counters("hangs").in_flight == 1).await;
+    fs::remove_file(host.path("works.wasm")).unwrap();
+    fs::remove_file(host.path("hangs.wasm")).unwrap();
+    host.loader.rescan().await.unwrap();
+    let unloaded = host.told("unloaded");
+    let cut_off = |name: &str| unloaded.iter().find(|told| told["plugin"] == name).unwrap()["cut_off"].clone();
+    assert_eq!((cut_off("works"), cut_off("hangs")), (0.into(), 1.into()));
+    let dead = host.bus.dead_letters().list(&DeadFilter::default());
+    let of = |name: &str| {
+        dead.iter().filter(|letter| letter.subscription.as_ref().is_some_and(|s| s.as_str() == name)).count()
+    };
+    assert_eq!((of("plugin/works"), of("plugin/hangs")), (0, 30), "nothing is lost in silence");
+    assert_eq!(host.bus.stats().subscriptions, 1, "only the test's own");
+}
+
+#[tokio::test]
 async fn an_explicit_rescan_unloads_and_loads_at_once() {
     let host = Folder::new()
         .with("p.wasm", &Guest::replies('A'))
@@ -45,11 +76,32 @@ async fn an_explicit_rescan_unloads_and_loads_at_once() {
 }
 
 #[tokio::test]
+async fn an_explicit_rescan_tries_again_what_was_refused_for_a_cause_outside_its_files() {
+    let host = Folder::new()
+        .with("p.wasm", &Guest::replies('A'))
+        .with_text("p.toml", "[[grants.dirs]]\nhost = \"data\"\nguest = \"/data\"\n")
+        .with_text("bad.wasm", "no component")
+        .start()
+        .await;
+    let rejection = host.status("p").last_rejection.unwrap();
+    assert_eq!(rejection.kind, "link");
+    assert!(rejection.cause.contains("plugins/data"), "{}", rejection.cause);
+    host.loader.rescan().await.unwrap();
+    assert_eq!(host.generation("p"), None);
+    fs::create_dir(host.path("data")).unwrap();
+    host.loader.rescan().await.unwrap();
+    assert_eq!((host.generation("p"), host.status("p").last_rejection), (Some(1), None));
+    assert_eq!(host.told("rejected").len(), 2, "each refusal is told once");
+}
+
+#[tokio::test]
 async fn a_folder_that_vanishes_takes_nothing_with_it_and_is_found_again() {
     let host = Folder::new().with("p.wasm", &Guest::replies('A')).start().await;
     let aside = host.parent.path().join("aside");
     fs::rename(host.path(""), &aside).unwrap();
     host.until("scans fail", || host.loader.stats().scans_failed >= 3).await;
+    let error = host.loader.rescan().await.unwrap_err();
+    assert!(error.to_string().starts_with("cannot read the plugins folder `"), "{error}");
     assert_eq!(host.letter().await, "A");
     fs::create_dir(host.path("")).unwrap();
     host.put_guest("p.wasm", &Guest::replies('B'));

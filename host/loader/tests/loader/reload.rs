@@ -78,6 +78,54 @@ async fn a_bad_build_keeps_the_old_one_and_is_refused_once() {
 }
 
 #[tokio::test]
+async fn whatever_fails_the_old_generation_goes_on_and_the_cause_is_told() {
+    let host = Folder::new().with("p.wasm", &Guest::replies('A')).with_text("p.toml", "").start().await;
+    let whole = Guest::replies('B').binary();
+    let truncated = whole[..whole.len() / 2].to_vec();
+    let missing_folder = "[[grants.dirs]]\nhost = \"none\"\nguest = \"/g\"\n";
+    let table = [
+        ("text", b"echo hello".to_vec(), "", "compile", "not WebAssembly"),
+        ("empty", Vec::new(), "", "compile", "empty"),
+        ("core module", b"\0asm\x01\0\0\0".to_vec(), "", "compile", "wasm32-wasip2"),
+        ("half a copy", truncated, "", "compile", "p.wasm"),
+        ("its own refusal", Guest::refuses_its_config().binary(), "", "init", "init: {}"),
+        ("a trap in init", Guest::traps_in_init().binary(), "", "trap", "unreachable"),
+        (
+            "init without end",
+            Guest::spins_in_init().binary(),
+            "[limits]\nfuel_init = 1000000\n",
+            "fuel",
+            "1000000 fuel",
+        ),
+        ("no filters", Guest::registers_nothing('B').binary(), "", "init", "registers no filters"),
+        ("a wrong manifest", whole.clone(), "instanses = 2\n", "manifest", "p.toml:1:1"),
+        ("a missing folder", whole.clone(), missing_folder, "link", "plugins/none"),
+    ];
+    for (number, (what, wasm, manifest, kind, cause)) in table.into_iter().enumerate() {
+        // The manifest first: together with the component that runs it changes nothing, or is refused itself.
+        host.put("p.toml", manifest);
+        host.put("p.wasm", wasm);
+        let reload = host.loader.reload("p").await;
+        assert!(matches!(reload, Ok(Reload::KeptOld { .. })), "{what}: {reload:?}");
+        let status = host.status("p");
+        let rejection = status.last_rejection.expect(what);
+        assert_eq!((rejection.kind, status.state), (kind, PluginState::Running), "{what}: {rejection:?}");
+        assert!(rejection.cause.contains(cause), "{what}: {}", rejection.cause);
+        let told = host.told("rejected");
+        let told = told.iter().rfind(|told| told["kind"] == kind).unwrap_or_else(|| panic!("{what} is not told"));
+        assert_eq!((&told["plugin"], &told["cause"]), (&"p".into(), &rejection.cause.clone().into()), "{what}");
+        assert_eq!(told["generation"], host.generation("p").unwrap(), "{what} names what goes on");
+        assert_eq!(host.letter().await, "A", "{what}");
+        // Mended, it loads again: the next case has an old generation to keep, too.
+        host.put("p.toml", format!("# {number}\n"));
+        host.put_guest("p.wasm", &Guest::replies('A'));
+        let mended = host.loader.reload("p").await;
+        assert!(matches!(mended, Ok(Reload::Swapped { .. })), "{what}: {mended:?}");
+        assert_eq!(host.status("p").last_rejection, None, "{what}");
+    }
+}
+
+#[tokio::test]
 async fn what_never_ran_is_refused_with_the_step_that_failed() {
     let host = Folder::new()
         .with_text("core.wasm", "\0asm\x01\0\0\0")
@@ -130,6 +178,34 @@ async fn a_manifest_edit_reloads_and_a_wrong_one_does_not() {
     fs::remove_file(host.path("p.toml")).unwrap();
     host.until_told("reloaded", 2).await;
     assert_eq!(host.letter().await, "A");
+}
+
+#[tokio::test]
+async fn the_settings_in_force_are_shown_as_the_manifest_names_them() {
+    let manifest = "ordering_key = \"extension:session\"\nsource = \"hook/*\"\ninstances = 2\n\
+                    [queue]\nevents_max = 7\nwhen_full = \"drop_oldest\"\n[retry]\nattempts = 2\n[supervision]\nbudget = 9\n";
+    let host = Folder::new()
+        .with("plain.wasm", &Guest::replies('A'))
+        .with("set.wasm", &Guest::replies('A'))
+        .with_text("set.toml", manifest)
+        .start()
+        .await;
+    let status = |name: &str| serde_json::to_value(host.status(name)).unwrap();
+    let plain = serde_json::json!({
+        "ordering_key": null,
+        "source": null,
+        "queue": { "events_max": 1024, "bytes_max": 64 << 20, "when_full": "wait", "wait_max_ms": 1000, "dead_letter_drops": false },
+        "retry": { "attempts": 5, "backoff_min_ms": 100, "backoff_max_ms": 30_000, "retry_after_max_ms": 300_000 },
+        "supervision": { "budget": 5, "window_ms": 60_000, "suspend_min_ms": 1000, "suspend_max_ms": 300_000 },
+    });
+    for (key, value) in plain.as_object().unwrap() {
+        assert_eq!(status("plain")[key], *value, "{key}");
+    }
+    let set = status("set");
+    assert_eq!((&set["ordering_key"], &set["source"]), (&"extension:session".into(), &"hook/*".into()));
+    assert_eq!((&set["queue"]["events_max"], &set["queue"]["when_full"]), (&7.into(), &"drop_oldest".into()));
+    assert_eq!(set["queue"]["wait_max_ms"], serde_json::Value::Null);
+    assert_eq!((&set["retry"]["attempts"], &set["supervision"]["budget"]), (&2.into(), &9.into()));
 }
 
 #[tokio::test]
@@ -241,11 +317,7 @@ async fn a_handler_that_hangs_is_cut_off_after_the_grace_and_its_event_goes_to_t
         assert!(matches!(settled, Settlement::Acked(_)), "{settled:?}");
     }
     let counters = host.status("p").running.unwrap().counters;
-    assert_eq!(
-        (counters.acked, counters.attempts, counters.dead),
-        (2, 2, 0),
-        "an attempt that was cut off does not count"
-    );
+    assert_eq!((counters.acked, counters.attempts, counters.dead), (2, 3, 0), "the attempt that was cut off was begun");
     host.until("the job has ended", || !host.status("p").busy).await;
 }
 

@@ -67,7 +67,22 @@ impl Guest {
 
     /// The component.
     pub(crate) fn binary(&self) -> Vec<u8> {
-        let text = FRAME.replace("INIT", &self.init).replace("HANDLE", &self.handle);
+        self.binary_with("")
+    }
+
+    /// The component with so many functions more that nobody calls, so that it takes a while to compile. The salt makes
+    /// them other functions.
+    #[allow(dead_code, reason = "it is for the tests of the command line")]
+    pub(crate) fn heavy_binary(&self, functions: u32, salt: u32) -> Vec<u8> {
+        let function = |number: u32| {
+            let step = format!("(i64.const {}) (i64.mul) (i64.const {salt}) (i64.xor)", u64::from(number) * 2 + 1);
+            format!("(func (param i64) (result i64) (local.get 0) {})", step.repeat(60))
+        };
+        self.binary_with(&(0..functions).map(function).collect::<String>())
+    }
+
+    fn binary_with(&self, functions: &str) -> Vec<u8> {
+        let text = FRAME.replace("INIT", &self.init).replace("HANDLE", &self.handle).replace("MORE", functions);
         wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
     }
 }
@@ -99,7 +114,8 @@ const FRAME: &str = r#"(component
     (func (export "init") (param $config_ptr i32) (param $config_len i32) (result i32) INIT)
     (func (export "handle") (param $event i32) (result i32)
       HANDLE
-      (global.set $bump (i32.const 4096))))
+      (global.set $bump (i32.const 4096)))
+    MORE)
   (core instance $i (instantiate $main))
   (alias core export $i "memory" (core memory $mem))
   (alias core export $i "realloc" (core func $realloc))

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use plugbus_bus::event::ATTRIBUTE_BYTES_MAX;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
@@ -48,6 +49,28 @@ pub(super) fn set(config: &mut Config, name: &str, text: &str) -> Result<(), Str
         }
     }
     *config = Config::deserialize(table).map_err(|error| error.message().to_owned())?;
+    Ok(())
+}
+
+/// Checks every value; the error says what is wrong.
+pub(super) fn check(config: &Config) -> Result<(), String> {
+    // Paths need not be text, as they must be in a file, so only their absence is looked for.
+    for (name, path) in [("plugins_dir", &config.plugins_dir), ("data_dir", &config.data_dir)] {
+        if path.as_os_str().is_empty() {
+            return Err(format!("`{name}` is empty; a path is needed"));
+        }
+    }
+    let rest = Config { plugins_dir: "p".into(), data_dir: "d".into(), socket: None, ..config.clone() };
+    let values = Table::try_from(rest).map_err(|error| error.to_string())?;
+    for key in KEYS {
+        let found = match key.name.split_once('.') {
+            None => values.get(key.name),
+            Some((section, leaf)) => values.get(section).and_then(|section| section.get(leaf)),
+        };
+        if let Some(value) = found {
+            check_value(key.kind, value).map_err(|problem| format!("`{}` {problem}", key.name))?;
+        }
+    }
     Ok(())
 }
 
@@ -98,12 +121,20 @@ fn check_value(kind: Kind, value: &Value) -> Result<(), String> {
         (Kind::Number { min, max }, _) => Err(format!("is {shown}; a whole number from {min} to {max} is allowed")),
         (Kind::Switch, Value::Boolean(_)) => Ok(()),
         (Kind::Switch, _) => Err(format!("is {shown}; true or false is allowed")),
-        (Kind::Path | Kind::Text, Value::String(text)) if !text.is_empty() => Ok(()),
+        (Kind::Path, Value::String(text)) if !text.is_empty() => Ok(()),
         (Kind::Path, _) => Err(format!("is {shown}; a path is needed")),
-        (Kind::Text, _) => Err(format!("is {shown}; text is needed")),
+        (Kind::Text, Value::String(text)) if is_plain(text) => Ok(()),
+        (Kind::Text, _) => {
+            Err(format!("is {shown}; text of 1 to {ATTRIBUTE_BYTES_MAX} bytes without control characters is needed"))
+        }
         (Kind::Choice(choices), Value::String(text)) if choices.contains(&text.as_str()) => Ok(()),
         (Kind::Choice(choices), _) => Err(format!("is {shown}; one of {} is allowed", choices.join(", "))),
     }
+}
+
+/// Whether a text may be an attribute of every event. Pure.
+fn is_plain(text: &str) -> bool {
+    (1..=ATTRIBUTE_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 fn unknown(name: &str) -> String {

@@ -31,7 +31,7 @@ pub enum Kind {
     Switch,
     /// A path.
     Path,
-    /// Text that is not empty.
+    /// Text of 1 to 255 bytes without control characters.
     Text,
     /// One of these.
     Choice(&'static [&'static str]),
@@ -72,6 +72,24 @@ keys! {
         "Dead letters that are kept [default: 10000]";
     "dead_letters.bytes_max" "dead-letters-bytes-max" "PLUGBUS_DEAD_LETTERS_BYTES_MAX" number(1, 64 << 30),
         "Bytes of dead letters that are kept [default: 64 MiB]";
+    "journal.enabled" "journal-enabled" "PLUGBUS_JOURNAL_ENABLED" Kind::Switch,
+        "Keep accepted events in <data_dir>/journal until every plugin has settled them [default: true]";
+    "journal.sync" "journal-sync" "PLUGBUS_JOURNAL_SYNC" Kind::Choice(&["always", "group", "os"]),
+        "What an acknowledgement waits for: a sync of its own, one shared with others, or the system's [default: group]";
+    "journal.bytes_max" "journal-bytes-max" "PLUGBUS_JOURNAL_BYTES_MAX" number(1 << 20, 1 << 50),
+        "Bytes of the journal before its oldest events are retired [default: 1024 MiB]";
+    "journal.age_max_ms" "journal-age-max-ms" "PLUGBUS_JOURNAL_AGE_MAX_MS" number(1000, 3650 * DAY_MS),
+        "Age at which settled events are retired, a week unless set [default: 604800000]";
+    "journal.on_full" "journal-on-full" "PLUGBUS_JOURNAL_ON_FULL" Kind::Choice(&["refuse", "drop-oldest-and-report"]),
+        "What happens when the journal is full of events that somebody has not settled [default: refuse]";
+    "journal.dedupe_events_max" "journal-dedupe-events-max" "PLUGBUS_JOURNAL_DEDUPE_EVENTS_MAX" number(0, 10_000_000),
+        "Events remembered so that a repeated id and source is not delivered twice [default: 100000]";
+    "journal.dedupe_age_ms" "journal-dedupe-age-ms" "PLUGBUS_JOURNAL_DEDUPE_AGE_MS" number(0, 30 * DAY_MS),
+        "How long an event is remembered for that [default: 600000]";
+    "journal.writes_max" "journal-writes-max" "PLUGBUS_JOURNAL_WRITES_MAX" number(1, 1_000_000),
+        "Writes on their way into the journal at one time [default: 4096]";
+    "journal.absent_max_ms" "journal-absent-max-ms" "PLUGBUS_JOURNAL_ABSENT_MAX_MS" number(1, 3650 * DAY_MS),
+        "How long the place of a plugin that is gone is kept in the journal, a day unless set [default: 86400000]";
     "sandbox.compile_cache" "sandbox-compile-cache" "PLUGBUS_SANDBOX_COMPILE_CACHE" Kind::Switch,
         "Keep compiled code in <data_dir>/cache [default: true]";
     "sandbox.component_bytes_max" "sandbox-component-bytes-max" "PLUGBUS_SANDBOX_COMPONENT_BYTES_MAX" number(1, 1 << 30),

@@ -25,7 +25,7 @@ pub enum ClientError {
         path: PathBuf,
     },
     /// The socket cannot be used.
-    #[error("cannot connect to {}", path.display())]
+    #[error("cannot connect to {}{}", path.display(), hint(source))]
     Connect {
         /// The socket.
         path: PathBuf,
@@ -133,7 +133,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`]; an `error` line of the daemon's is [`ClientError::Refused`].
     pub fn call(&mut self, request: &Request) -> Result<Response, ClientError> {
-        self.incoming.set_patience(Some(patience_for(request)))?;
+        self.incoming.set_patience(patience_for(request))?;
         self.outgoing.push(request)?;
         match self.outgoing.flush() {
             Ok(()) => self.incoming.receive(),
@@ -161,21 +161,31 @@ impl Client {
     }
 }
 
+/// How to mend what the system says, where it says too little.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied => "; only the user who runs the daemon may",
+        _ => "",
+    }
+}
+
 /// Whether the error is the daemon's own word.
 fn has_reason(error: &ClientError) -> bool {
     matches!(error, ClientError::Refused(_) | ClientError::Closed { reason: Some(_), .. })
 }
 
-/// How long to wait for the answer to a request. Pure.
-fn patience_for(request: &Request) -> Duration {
+/// How long to wait for the answer to a request; none is for ever. Pure.
+fn patience_for(request: &Request) -> Option<Duration> {
     let asked = match request {
         Request::Publish { wait_ms, .. } => wait_ms.unwrap_or_default(),
         Request::Ask { wait_ms, .. } => wait_ms.unwrap_or(WAIT_MS_DEFAULT),
         // A reload compiles, and waits for compilations before its own.
         Request::Reload { .. } | Request::Rescan {} => 300_000,
+        // It waits while queues are full, for as long as plugins need.
+        Request::Replay { .. } => return None,
         _ => 0,
     };
-    PATIENCE.saturating_add(Duration::from_millis(asked))
+    Some(PATIENCE.saturating_add(Duration::from_millis(asked)))
 }
 
 impl Incoming {

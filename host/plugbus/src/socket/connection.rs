@@ -4,21 +4,27 @@
 //! [`FLUSH_BYTES`]; a client that does not read its answers is closed after the write time-out. A panic in an operation
 //! ends this connection alone.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
-use super::counters::{Gauge, count};
-use super::lines::{Disturbance, Line, Lines};
-use super::protocol::{ErrorCode, ErrorLine, FILTERS_MAX, Request, Response, parse_request};
-use super::watch_queue::{Seen, Watch};
-use super::{Phase, Services, event, operations};
+use super::counters::count;
+use super::lines::{Line, Lines};
+use super::protocol::{ErrorCode, ErrorLine, Request, Response, parse_request};
+use super::{Phase, Services, operations};
+
+mod tail;
 
 /// Answers are sent when there are so many bytes of them, at the latest.
 const FLUSH_BYTES: usize = 64 * 1024;
+
+/// Publishes of one connection that are on their way at one time.
+const PUBLISHING_MAX: usize = 64;
 
 /// Why a connection ended, beside the ordinary ways.
 #[derive(Debug, thiserror::Error)]
@@ -63,20 +69,33 @@ where
     W: AsyncWrite + Unpin,
 {
     let mut number = 0;
+    let mut publishing = Publishing::default();
     loop {
         let line = tokio::select! {
             biased;
-            () = left(phase, Phase::Serving) => return out.bye("the host is stopping").await,
+            () = left(phase, Phase::Serving) => {
+                publishing.answer(0, out).await?;
+                return out.bye("the host is stopping").await;
+            }
             line = lines.next() => line?,
         };
         if line != Line::Complete {
+            publishing.answer(0, out).await?;
             return end(services, line, number + 1, out).await;
         }
         number += 1;
-        match parse_request(lines.current()) {
-            Ok(Request::Tail { filters }) => {
+        let parsed = parse_request(lines.current());
+        if let Ok(Request::Publish { event, wait_ms: None }) = &parsed {
+            count(&services.counters.requests);
+            publishing.begin(services, event, number).await;
+        } else {
+            publishing.answer(0, out).await?;
+        }
+        match parsed {
+            Ok(Request::Publish { wait_ms: None, .. }) => {}
+            Ok(Request::Tail { filters, from }) => {
                 count(&services.counters.requests);
-                return tail(services, filters, number, lines, out, phase).await;
+                return tail::tail(services, tail::Wanted { filters, from, number }, lines, out, phase).await;
             }
             Ok(request) => {
                 count(&services.counters.requests);
@@ -87,9 +106,33 @@ where
                 out.push(&at(Response::Error(error), number))?;
             }
         }
-        if !lines.has_another() || out.buffer.len() >= FLUSH_BYTES {
+        let more = lines.has_another();
+        publishing.answer(if more { PUBLISHING_MAX - 1 } else { 0 }, out).await?;
+        if !more || out.buffer.len() >= FLUSH_BYTES {
             out.flush().await?;
         }
+    }
+}
+
+/// Publishes of one connection that have begun and are not answered: those of lines that came together share the journal's
+/// commits. Bounded by [`PUBLISHING_MAX`]; the client waits when it is reached.
+#[derive(Default)]
+struct Publishing(VecDeque<(u64, Result<plugbus_bus::Publishing, ErrorLine>)>);
+
+impl Publishing {
+    async fn begin(&mut self, services: &Services, event: &RawValue, number: u64) {
+        self.0.push_back((number, operations::begin_publish(services, event).await));
+    }
+
+    /// Answers the oldest, until only so many are left.
+    async fn answer<W: AsyncWrite + Unpin>(&mut self, left: usize, out: &mut Out<W>) -> Result<(), Ended> {
+        while self.0.len() > left
+            && let Some((number, begun)) = self.0.pop_front()
+        {
+            let answer = operations::finish_publish(begun).await;
+            out.push(&at(answer, number))?;
+        }
+        Ok(())
     }
 }
 
@@ -139,75 +182,6 @@ async fn end<W: AsyncWrite + Unpin>(
     };
     out.push(&at(Response::Error(error.closing()), number))?;
     out.flush().await
-}
-
-/// Streams events to a watcher.
-async fn tail<R, W>(
-    services: &Arc<Services>,
-    filters: Vec<String>,
-    number: u64,
-    lines: &mut Lines<R>,
-    out: &mut Out<W>,
-    phase: &mut watch::Receiver<Phase>,
-) -> Result<(), Ended>
-where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
-    let filters = if filters.is_empty() { vec![">".into()] } else { filters };
-    let watch = Arc::new(Watch::new(services.limits.watch_events_max, services.limits.watch_bytes_max));
-    let subscribed = if filters.len() > FILTERS_MAX {
-        let message = format!("{} filters; at most {FILTERS_MAX} are allowed in one watch", filters.len());
-        Err(ErrorLine::new(ErrorCode::BadRequest, message))
-    } else {
-        operations::watch(services, &filters, &watch)
-    };
-    let _subscription = match subscribed {
-        Ok(subscription) => subscription,
-        Err(error) => {
-            out.push(&at(Response::Error(error.closing()), number))?;
-            return out.flush().await;
-        }
-    };
-    let _gauge = Gauge::enter(&services.counters.watchers);
-    out.push(&Response::Watching { filters })?;
-    out.flush().await?;
-    // From here on a slow reader loses events instead of its connection.
-    out.timeout = None;
-    loop {
-        tokio::select! {
-            seen = watch.next() => out.push(&shown(seen)?)?,
-            disturbance = lines.disturbed() => return match disturbance {
-                Disturbance::Closed => Ok(()),
-                Disturbance::Bytes => {
-                    let error = ErrorLine::new(ErrorCode::BadRequest, "a watching connection takes no further requests; open another one");
-                    out.timeout = Some(services.limits.write_timeout);
-                    out.push(&at(Response::Error(error.closing()), number + 1))?;
-                    out.flush().await
-                }
-            },
-            () = reached(phase, Phase::Closed) => {
-                while let Some(seen) = watch.take() {
-                    out.push(&shown(seen)?)?;
-                }
-                out.timeout = Some(services.limits.write_timeout);
-                return out.bye("the host has stopped").await;
-            }
-        }
-        while out.buffer.len() < FLUSH_BYTES
-            && let Some(seen) = watch.take()
-        {
-            out.push(&shown(seen)?)?;
-        }
-        out.flush().await?;
-    }
-}
-
-fn shown(seen: Seen) -> Result<Response, serde_json::Error> {
-    Ok(match seen {
-        Seen::Event(event) => Response::Event(event::to_json(&event)?),
-        Seen::Missed(count) => Response::Missed { count },
-    })
 }
 
 /// Resolves when the phase is another one; also when the server is gone.

@@ -3,6 +3,7 @@
 //! Data that is JSON is never taken apart and put together again: numbers keep every digit, objects keep the order of their
 //! members. Line breaks between tokens become spaces, since a line is a message.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
@@ -44,7 +45,7 @@ pub struct NewEventError(#[from] serde_json::Error);
 /// How data stands in the JSON format.
 enum Body<'a> {
     None,
-    Json(&'a RawValue),
+    Json(Cow<'a, RawValue>),
     Text(&'a str),
     Base64(String),
 }
@@ -55,21 +56,18 @@ impl NewEvent<'_> {
     /// # Errors
     /// [`NewEventError`] where the content type says JSON and the data is none.
     pub fn to_json(&self) -> Result<Box<RawValue>, NewEventError> {
-        let one_line = one_line(self.data);
-        let data = one_line.as_deref().unwrap_or(self.data);
-        let (content_type, body) = self.body(data)?;
+        let (content_type, body) = self.body()?;
         Ok(to_raw_value(&Wire { event: self, content_type, body })?)
     }
 
-    fn body<'d>(&'d self, data: &'d [u8]) -> Result<(&'d str, Body<'d>), NewEventError> {
+    fn body(&self) -> Result<(&str, Body<'_>), NewEventError> {
         if self.data.is_empty() {
             return Ok((self.content_type.unwrap_or_default(), Body::None));
         }
-        let json = || serde_json::from_slice::<&RawValue>(data);
         match self.content_type {
-            Some(given) if is_json(given) => Ok((given, Body::Json(json()?))),
+            Some(given) if is_json(given) => Ok((given, Body::Json(json_line(self.data)?))),
             Some(given) => Ok((given, text_or_base64(self.data))),
-            None => Ok(match json() {
+            None => Ok(match json_line(self.data) {
                 Ok(value) => (JSON, Body::Json(value)),
                 Err(_) => match text_or_base64(self.data) {
                     Body::Base64(text) if std::str::from_utf8(self.data).is_err() => {
@@ -123,11 +121,17 @@ fn text_or_base64(data: &[u8]) -> Body<'_> {
     }
 }
 
-/// JSON without line breaks, where it has any: outside of strings they are white space, and inside there are none. Pure.
-fn one_line(data: &[u8]) -> Option<Vec<u8>> {
-    let breaks = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    let copy = || data.iter().map(|byte| if breaks(byte) { b' ' } else { *byte }).collect();
-    data.iter().any(breaks).then(copy)
+/// Data as JSON without line breaks: outside of strings they are white space, and inside there are none. Pure.
+///
+/// # Errors
+/// Where the data is no JSON as it stands; with spaces for its line breaks it might become one, and another one.
+fn json_line(data: &[u8]) -> Result<Cow<'_, RawValue>, serde_json::Error> {
+    let json: &RawValue = serde_json::from_slice(data)?;
+    let breaks = ['\n', '\r'];
+    if !json.get().contains(breaks) {
+        return Ok(Cow::Borrowed(json));
+    }
+    RawValue::from_string(json.get().replace(breaks, " ")).map(Cow::Owned)
 }
 
 fn is_json(content_type: &str) -> bool {
@@ -140,13 +144,12 @@ pub(crate) fn to_json(event: &Event) -> Result<Box<RawValue>, serde_json::Error>
     if payload.data.is_empty() || !payload.is_json() {
         return to_raw_value(&cloudevents::to_json(event));
     }
-    let one_line = one_line(&payload.data);
-    let Ok(data) = serde_json::from_slice::<&RawValue>(one_line.as_deref().unwrap_or(&payload.data)) else {
+    let Ok(data) = json_line(&payload.data) else {
         return to_raw_value(&cloudevents::to_json(event));
     };
     let bare = Event { payload: Payload::new(payload.content_type.clone(), ""), ..event.clone() };
     match cloudevents::to_json(&bare) {
-        Value::Object(attributes) => to_raw_value(&WithData { attributes, data }),
+        Value::Object(attributes) => to_raw_value(&WithData { attributes, data: &data }),
         other => to_raw_value(&other),
     }
 }
@@ -180,9 +183,9 @@ pub(crate) fn text_or_encoded(payload: &Payload) -> (Option<String>, Option<Stri
 /// # Errors
 /// The error line that a client gets.
 pub fn parse_event(json: &RawValue) -> Result<Draft, ErrorLine> {
-    let invalid = |message: String| ErrorLine::new(ErrorCode::InvalidEvent, message);
+    let invalid = |message: String| ErrorLine::about_input(ErrorCode::InvalidEvent, &message);
     let parts: Parts = serde_json::from_str(json.get()).map_err(|error| invalid(format!("event: {error}")))?;
-    let Parts { mut attributes, data } = parts;
+    let Parts { mut attributes, data, .. } = parts;
     let content_type = attributes.get("datacontenttype").and_then(Value::as_str).unwrap_or(JSON).to_owned();
     let data = match data {
         Some(data) if is_json(&content_type) && !attributes.contains_key("data_base64") => Some(data),
@@ -205,6 +208,8 @@ pub fn parse_event(json: &RawValue) -> Result<Draft, ErrorLine> {
 struct Parts {
     attributes: Map<String, Value>,
     data: Option<Box<RawValue>>,
+    /// Whether there was a member `data`, `null` included.
+    has_data: bool,
 }
 
 impl<'de> Deserialize<'de> for Parts {
@@ -223,9 +228,17 @@ impl<'de> Visitor<'de> for PartsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parts, A::Error> {
-        let mut parts = Parts { attributes: Map::new(), data: None };
+        let mut parts = Parts { attributes: Map::new(), data: None, has_data: false };
         while let Some(name) = map.next_key::<String>()? {
+            // Of two values one would be lost in silence; which one, every reader of JSON decides for itself.
+            if parts.attributes.contains_key(&name) || (name == "data" && parts.has_data) {
+                return Err(serde::de::Error::custom(format!(
+                    "attribute `{}` stands there twice",
+                    name.escape_debug()
+                )));
+            }
             if name == "data" {
+                parts.has_data = true;
                 // `null` is no data.
                 let data: Box<RawValue> = map.next_value()?;
                 parts.data = (data.get() != "null").then_some(data);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus_bus::{Filter, Name, PublishError, Receipt, RequestError, Settlement, Subscription};
+use plugbus_bus::{Filter, Name, PublishError, Publishing, Receipt, RequestError, Settlement, Subscription};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ use super::{Services, event};
 use crate::report::chain;
 
 mod dead;
+pub(super) mod past;
 mod plugins;
 
 /// What the names of watchers' subscriptions begin with.
@@ -25,7 +26,9 @@ pub(super) const WATCHER_PREFIX: &str = "watch/";
 pub(super) async fn answer(services: &Services, request: Request) -> Response {
     let result = match request {
         Request::Ping {} => Ok(pong()),
-        Request::Publish { event, wait_ms: None } => publish(services, &event).await,
+        Request::Publish { event, wait_ms: None } => {
+            return finish_publish(begin_publish(services, &event).await).await;
+        }
         Request::Publish { event, wait_ms: Some(wait_ms) } => publish_and_wait(services, &event, wait_ms).await,
         Request::Ask { event, wait_ms } => ask(services, &event, wait_ms.unwrap_or(WAIT_MS_DEFAULT)).await,
         Request::Tail { .. } => Err(ErrorLine::new(ErrorCode::BadRequest, "a watch cannot begin here")),
@@ -39,6 +42,7 @@ pub(super) async fn answer(services: &Services, request: Request) -> Response {
         Request::DeadShow { id } => dead::show(services, id),
         Request::DeadReplay { select } => dead::replay(services, &select).await,
         Request::DeadDrop { select } => dead::drop_letters(services, &select),
+        Request::Replay { past, filters, plugin } => past::replay(services, &past, &filters, plugin).await,
         Request::Stats {} => stats(services),
     };
     result.unwrap_or_else(Response::Error)
@@ -46,8 +50,8 @@ pub(super) async fn answer(services: &Services, request: Request) -> Response {
 
 /// Subscribes a watcher. The subscription lives as long as what is returned.
 ///
-/// It is an inline handler of the highest priority: it sees each event in the moment it is published, before any handler
-/// that might stop it, and puts it into the watcher's own bounded queue without ever waiting.
+/// It is an observer: it sees each event in the moment it is accepted and puts it into the watcher's own bounded queue
+/// without ever waiting.
 pub(super) fn watch(
     services: &Arc<Services>,
     filters: &[String],
@@ -59,10 +63,10 @@ pub(super) fn watch(
     let filters = filters.collect::<Result<Vec<Filter>, ErrorLine>>()?;
     let number = count(&services.counters.watches);
     let (counting, watch) = (services.clone(), watch.clone());
-    let subscribe = services.bus.subscribe(filters).name(format!("{WATCHER_PREFIX}{number}")).priority(i32::MAX);
-    let subscribed = subscribe.inline(move |delivery| {
+    let subscribe = services.bus.subscribe(filters).name(format!("{WATCHER_PREFIX}{number}"));
+    let subscribed = subscribe.observe(move |event| {
         let counters = &counting.counters;
-        count(if watch.offer(&delivery.event) { &counters.watched } else { &counters.missed });
+        count(if watch.offer(event) { &counters.watched } else { &counters.missed });
     });
     subscribed.map_err(|error| {
         let code = if services.bus.is_open() { ErrorCode::Failed } else { ErrorCode::Stopping };
@@ -76,9 +80,15 @@ fn pong() -> Response {
     Response::Pong { version: env!("CARGO_PKG_VERSION").into(), protocol: PROTOCOL, pid: std::process::id() }
 }
 
-async fn publish(services: &Services, event: &RawValue) -> Result<Response> {
-    let receipt = services.bus.publish(event::parse_event(event)?).await;
-    Ok(Response::Accepted(accepted(&receipt.map_err(|error| refused(&error))?)))
+/// Gives an event its place in the order.
+pub(super) async fn begin_publish(services: &Services, event: &RawValue) -> Result<Publishing> {
+    services.bus.begin_publish(event::parse_event(event)?).await.map_err(|error| refused(&error))
+}
+
+/// Waits until it is accepted.
+pub(super) async fn finish_publish(begun: Result<Publishing>) -> Response {
+    let finished = async { Ok(accepted(&begun?.finish().await.map_err(|error| refused(&error))?)) };
+    finished.await.map_or_else(Response::Error, Response::Accepted)
 }
 
 async fn publish_and_wait(services: &Services, event: &RawValue, wait_ms: u64) -> Result<Response> {
@@ -127,7 +137,8 @@ fn accepted(receipt: &Receipt) -> Accepted {
 
 fn refused(error: &PublishError) -> ErrorLine {
     let code = match error {
-        PublishError::Full { .. } => ErrorCode::Full,
+        PublishError::Full { .. } | PublishError::Busy(_) => ErrorCode::Full,
+        PublishError::Journal { .. } => ErrorCode::Failed,
         PublishError::Closed(_) => ErrorCode::Stopping,
         _ => ErrorCode::InvalidEvent,
     };
@@ -155,6 +166,7 @@ fn stats(services: &Services) -> Result<Response> {
         "bus": to_value(&services.bus.stats())?,
         "subscriptions": to_value(&services.bus.subscriptions())?,
         "plugins": services.loader.as_ref().map(|loader| to_value(&loader.stats())).transpose()?,
+        "journal": services.journal.as_ref().map(|journal| past::stats(services, &journal.stats())),
         "socket": to_value(&services.counters.read())?,
     })))
 }

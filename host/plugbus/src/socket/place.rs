@@ -1,8 +1,9 @@
 //! Where the socket stands in the file system: taking the path, and leaving it.
 //!
-//! - **One owner.** A lock on `<path>.lock` is held as long as the socket is served. The kernel lets go of it when the
-//!   process ends, however it ends, so `kill -9` leaves nothing that stops the next start. The lock file itself stays: to
-//!   remove it would let two hosts lock two different files. It is never written to, only locked.
+//! - **One owner.** A lock on `<path>.lock` is held until the host has stopped, which is after the socket has gone: plugins
+//!   that still finish their events must not meet those of the next host on the same files. The kernel lets go of it when
+//!   the process ends, however it ends, so `kill -9` leaves nothing that stops the next start. The lock file itself stays:
+//!   to remove it would let two hosts lock two different files. It is never written to, only locked.
 //! - **Never open to others.** The umask is process-global and not a library's to touch, so the socket is bound inside a
 //!   private folder (mode 0700) beside its path, given mode 0600 there, and then renamed into place. The rename also
 //!   replaces a stale socket in one step.
@@ -104,11 +105,17 @@ impl Place {
         &self.path
     }
 
-    /// Removes the socket if it is still the one that was made here.
-    ///
-    /// # Errors
-    /// What the system says; a socket that is gone already is no error.
-    pub(super) fn leave(&self) -> Result<(), SocketError> {
+    /// Removes the socket if it is still the one that was made here. The path stays locked.
+    pub(super) fn leave(&self) {
+        if let Err(error) = self.remove() {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the socket stays behind; the next start takes it over"
+            );
+        }
+    }
+
+    fn remove(&self) -> Result<(), SocketError> {
         match fs::symlink_metadata(&self.path) {
             Ok(found) if (found.dev(), found.ino()) == self.identity => {
                 fs::remove_file(&self.path).map_err(failed("remove the socket", &self.path))
@@ -120,12 +127,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Err(error) = self.leave() {
-            tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "the socket stays behind; the next start takes it over"
-            );
-        }
+        self.leave();
     }
 }
 

@@ -44,6 +44,8 @@ pub const WAIT_MS_MAX: u64 = 600_000;
 pub const WAIT_MS_DEFAULT: u64 = 30_000;
 /// Most filters in one `tail`.
 pub const FILTERS_MAX: usize = 64;
+/// Most ids in one [`Select`].
+pub const SELECT_IDS_MAX: usize = 10_000;
 
 /// One line from a client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,6 +78,11 @@ pub enum Request {
         /// Topic filters; none means `>`.
         #[serde(default)]
         filters: Vec<String>,
+        /// Begin with events of the past, out of the journal. From there to the live ones there is neither a gap nor a
+        /// double, and such a watcher misses nothing that the journal still has, however slowly it reads. Answer: `watching`,
+        /// then `event`, `retired` and `missed` lines.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Position>,
     },
     /// Every plugin in short. Answer: `plugins`.
     Plugins {},
@@ -99,7 +106,7 @@ pub enum Request {
         /// Its name.
         name: String,
     },
-    /// Look through the plugins folder now. Answer: `done`.
+    /// Look through the plugins folder now, and try again what was refused. Answer: `done`.
     Rescan {},
     /// Dead letters, newest last, in short. Answer: `dead_letters`.
     DeadList {
@@ -122,6 +129,18 @@ pub enum Request {
         /// Which ones.
         select: Select,
     },
+    /// Deliver events of the past again. Answer: `replayed`, once they are queued.
+    Replay {
+        /// Which part of the past.
+        #[serde(default)]
+        past: Range,
+        /// Only topics that one of these matches; none means all.
+        #[serde(default)]
+        filters: Vec<String>,
+        /// Only to this plugin; else to every subscription with handlers, each where it subscribes to the topic.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plugin: Option<String>,
+    },
     /// Counters of the bus, its subscriptions and the socket. Answer: `stats`.
     Stats {},
 }
@@ -142,8 +161,32 @@ pub const OPERATIONS: &[&str] = &[
     "dead_show",
     "dead_replay",
     "dead_drop",
+    "replay",
     "stats",
 ];
+
+/// A place in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Position {
+    /// The event of this number.
+    Seq(u64),
+    /// The first event accepted at this time or later, in nanoseconds since the Unix epoch.
+    TimeNs(u64),
+}
+
+/// A part of the past, both ends included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Range {
+    /// Where it begins; with the oldest event of the journal when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Position>,
+    /// Where it ends; with the last event accepted before the request when absent. A time stands for the last event before
+    /// it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Position>,
+}
 
 /// Chooses dead letters. What is given must hold together; an empty selection chooses nothing where it would change
 /// something, so that a forgotten argument is no disaster.
@@ -153,7 +196,7 @@ pub struct Select {
     /// Every dead letter.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
-    /// These ids.
+    /// These ids, at most [`SELECT_IDS_MAX`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<u64>,
     /// Of this plugin.

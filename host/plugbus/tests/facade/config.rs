@@ -55,6 +55,10 @@ fn a_wrong_key_or_value_says_where_and_what_is_right() {
         ("[log]\nformat = \"xml\"", "/etc/plugbus.toml:2:10: `log.format` is `xml`; one of text, json is allowed"),
         ("serve_socket = 1", "/etc/plugbus.toml:1:16: `serve_socket` is 1; true or false is allowed"),
         ("data_dir = \"\"", "/etc/plugbus.toml:1:12: `data_dir` is ``; a path is needed"),
+        (
+            "source = \"a\\u001bb\"",
+            "/etc/plugbus.toml:1:10: `source` is `a\\u{1b}b`; text of 1 to 255 bytes without control characters is needed",
+        ),
         ("clients = 1", "/etc/plugbus.toml:1:11: `clients` is a section: write [clients] and its keys below"),
     ];
     for (text, expected) in table {
@@ -95,6 +99,23 @@ fn the_table_of_keys_is_the_configuration_and_names_follow_one_rule() {
     }
 }
 
+/// `1 MiB` as 1048576, and everything else as it is.
+fn plain(text: &str) -> String {
+    let units = [(" KiB", 1 << 10), (" MiB", 1 << 20)];
+    let found = units.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)));
+    found.map_or_else(|| text.to_owned(), |(number, bytes)| (number.parse::<u64>().unwrap() * bytes).to_string())
+}
+
+#[test]
+fn the_defaults_in_the_help_are_the_real_ones() {
+    for key in KEYS.iter().filter(|key| key.name != "socket") {
+        let (_, told) = key.help.split_once("[default: ").unwrap();
+        let mut config = Config::default();
+        config.set(key.name, &plain(told.trim_end_matches(']')), "the help").unwrap();
+        assert_eq!(config, Config::default(), "{}", key.name);
+    }
+}
+
 #[test]
 fn every_key_can_be_set_from_text_and_refuses_nonsense() {
     for key in KEYS {
@@ -112,10 +133,42 @@ fn every_key_can_be_set_from_text_and_refuses_nonsense() {
         assert!(error.starts_with(&format!("--flag: `{}` is ", key.name)), "{error}");
     }
     let mut config = Config::default();
+    // What is an attribute of every event must be one that the bus takes.
+    assert!(config.set("source", &"x".repeat(255), "--source").is_ok());
+    assert!(config.set("source", &"x".repeat(256), "--source").is_err());
+    let mut config = Config::default();
     let error = config.set("loader.rescan", "1", "PLUGBUS_X").unwrap_err().to_string();
     assert_eq!(error, "PLUGBUS_X: unknown key `loader.rescan`; did you mean `loader.rescan_ms`?");
     config.set("loader.rescan_ms", "1_000", "x").unwrap();
     assert_eq!(config.loader.rescan_ms, 1000);
+}
+
+#[test]
+fn a_configuration_filled_in_by_hand_is_checked_as_strictly() {
+    assert!(Config::default().check().is_ok());
+    let not_text: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(vec![b'a', 0xff]);
+    let odd_paths = Config { plugins_dir: not_text.into(), ..Config::default() };
+    assert!(odd_paths.check().is_ok(), "a path need not be text");
+    type Spoil = fn(&mut Config);
+    let table: [(Spoil, &str); 5] = [
+        (|config| config.source = "a\nb".into(), "configuration: `source` is `a\\nb`; text of 1 to 255 bytes"),
+        (
+            |config| config.clients.connections_max = 0,
+            "configuration: `clients.connections_max` is 0; a whole number from 1",
+        ),
+        (|config| config.loader.rescan_ms = 0, "configuration: `loader.rescan_ms` is 0; a whole number from 50"),
+        (|config| config.log.level = String::new(), "configuration: `log.level` is ``; text of 1 to 255"),
+        (|config| config.data_dir = PathBuf::new(), "configuration: `data_dir` is empty; a path is needed"),
+    ];
+    for (spoil, expected) in table {
+        let mut config = Config::default();
+        spoil(&mut config);
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    let mut config = Config::default();
+    config.events.data_bytes_max = u64::MAX;
+    assert!(config.check().is_err());
 }
 
 #[test]

@@ -12,7 +12,11 @@ use plugbus::{Host, HostError};
 #[tokio::test]
 async fn the_example_runs() {
     let folder = tempfile::tempdir().unwrap();
-    example::run(&folder.path().join("plugins"), &folder.path().join("data")).await.unwrap();
+    let plugins = folder.path().join("plugins");
+    // It makes what is not there, and takes what is.
+    example::run(&plugins, &folder.path().join("data")).await.unwrap();
+    std::fs::copy(plugbus_fixtures::built::plugin("count-topics"), plugins.join("count-topics.wasm")).unwrap();
+    example::run(&plugins, &folder.path().join("data")).await.unwrap();
 }
 
 #[tokio::test]
@@ -54,6 +58,20 @@ async fn a_folder_that_cannot_be_made_is_named_with_its_key() {
     let started = Host::builder().data_dir(file.join("data")).plugins_dir(folder.path().join("p")).start().await;
     let error = started.unwrap_err();
     assert!(matches!(error, HostError::Folder { key: "data_dir", .. }), "{error}");
+    let started = Host::builder().data_dir(folder.path().join("d")).plugins_dir(&file).no_socket().start().await;
+    let error = plugbus::report::chain(&started.unwrap_err());
+    assert!(error.ends_with("file (`plugins_dir`): it is there, but it is no folder"), "{error}");
+}
+
+#[tokio::test]
+async fn a_setting_out_of_its_range_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config =
+        plugbus::config::Config { data_dir: folder.path().join("d"), ..plugbus::config::Config::default() };
+    config.clients.watch_events_max = 0;
+    let error = Host::builder().config(config).start().await.unwrap_err();
+    assert!(matches!(error, HostError::Config(_)), "{error}");
+    assert!(!folder.path().join("d").exists());
 }
 
 #[tokio::test]

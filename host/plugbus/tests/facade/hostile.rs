@@ -173,6 +173,20 @@ async fn a_watcher_that_talks_is_closed() {
 }
 
 #[tokio::test]
+async fn a_choice_of_very_many_dead_letters_is_refused() {
+    let serving = Serving::start(|_| {}).await;
+    let mut peer = serving.connect().await;
+    for (count, code) in [(10_000, None), (10_001, Some("bad_request"))] {
+        for operation in ["dead_list", "dead_replay", "dead_drop"] {
+            let ids: Vec<u64> = (0..count).collect();
+            let answer = peer.call(&json!({ operation: { "select": { "ids": ids } } }).to_string()).await;
+            assert_eq!(answer["error"]["code"].as_str(), code, "{operation} of {count}");
+        }
+    }
+    serving.stop().await;
+}
+
+#[tokio::test]
 async fn clients_that_come_and_go_leave_nothing() {
     let serving = Serving::start(|_| {}).await;
     for n in 0..300 {

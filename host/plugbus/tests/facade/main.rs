@@ -5,6 +5,8 @@
 mod config;
 mod embed;
 mod hostile;
+mod papers;
+mod plugins;
 mod protocol;
 mod socket;
 mod support;

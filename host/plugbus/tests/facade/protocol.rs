@@ -26,6 +26,8 @@ fn every_operation_is_read_and_written_alike() {
         r#"{"dead_show":{"id":7}}"#,
         r#"{"dead_replay":{"select":{"all":true}}}"#,
         r#"{"dead_drop":{"select":{"ids":[1,2],"topic":"a.*"}}}"#,
+        r#"{"tail":{"filters":["a.>"],"from":{"seq":7}}}"#,
+        r#"{"replay":{"past":{"from":{"seq":7},"to":{"time_ns":8}},"filters":["a.>"],"plugin":"p"}}"#,
         r#"{"stats":{}}"#,
     ];
     for line in lines {

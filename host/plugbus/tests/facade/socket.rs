@@ -43,6 +43,24 @@ async fn a_published_event_reaches_the_bus_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn an_attribute_that_stands_twice_is_refused() {
+    let serving = Serving::start(|_| {}).await;
+    let mut peer = serving.connect().await;
+    for event in [
+        r#"{"type":"a","type":"b"}"#,
+        r#"{"type":"a","data":1,"data":2}"#,
+        r#"{"type":"a","data":null,"data":2}"#,
+        r#"{"type":"a","ext":"1","ext":"2"}"#,
+    ] {
+        let answer = peer.call(&format!(r#"{{"publish":{{"event":{event}}}}}"#)).await;
+        assert_eq!(answer["error"]["code"], "invalid_event", "{event}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains("` stands there twice"), "{answer}");
+    }
+    assert_eq!(serving.bus().stats().accepted, 0);
+    serving.stop().await;
+}
+
+#[tokio::test]
 async fn a_stream_of_lines_is_answered_in_order_each_with_its_own_word() {
     let serving = Serving::start(|_| {}).await;
     let mut peer = serving.connect().await;
@@ -212,9 +230,13 @@ async fn stopping_finishes_what_is_in_hand_and_says_good_bye() {
     let stopping = tokio::spawn(serving.stop());
     assert_eq!(idle.line().await["bye"]["reason"], "the host is stopping");
     within("the socket is gone", async || (!socket.exists()).then_some(())).await;
+    // Another host would find the plugins of this one still at work, on the same files.
+    let error = builder(&socket).start().await.unwrap_err();
+    assert!(matches!(error, HostError::Socket(SocketError::Locked { .. })), "{error}");
     gate.notify_one();
     assert_eq!(waiting.line().await["settled"]["results"][0]["outcome"], "acked");
     stopping.await.unwrap();
+    builder(&socket).start().await.unwrap().shutdown(Duration::from_secs(1)).await;
     assert_eq!(watcher.line().await["event"]["type"], "a");
     assert!(watcher.rest().await.contains(r#"{"bye":{"reason":"the host has stopped"}}"#));
 }

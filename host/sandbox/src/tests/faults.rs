@@ -95,6 +95,8 @@ async fn exceptions_count_as_memory() {
     .items("(tag $e)");
     let mut spec = spec();
     spec.limits.fuel_per_event = 5_000_000_000;
+    // It is about memory: a slow machine must not turn it into a matter of time.
+    spec.limits.deadline = Duration::from_secs(120);
     let mut handler = start(&throws, spec).await;
     let fault = fault(&mut handler).await;
     assert_eq!(fault.kind, FaultKind::Memory { limit_bytes: 16 << 20 }, "{fault:?}");

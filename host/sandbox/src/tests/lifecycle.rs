@@ -123,6 +123,16 @@ async fn an_init_that_refuses_traps_or_registers_nonsense_does_not_start() {
 }
 
 #[tokio::test]
+async fn an_init_that_takes_too_long_does_not_start() {
+    let mut spec = spec();
+    spec.limits.fuel_init = u64::MAX;
+    spec.limits.deadline_init = std::time::Duration::from_millis(50);
+    let spins = Guest::starting("(loop (br 0)) (unreachable)");
+    let Err(StartError::Fault(fault)) = template(&spins, spec.clone()).await.start().await.map(drop) else { panic!() };
+    assert_eq!(fault.kind, FaultKind::Deadline { limit: spec.limits.deadline_init });
+}
+
+#[tokio::test]
 async fn a_component_that_needs_more_memory_than_allowed_does_not_start() {
     let guest = Guest { pages: 1000, ..Guest::default() };
     let Err(StartError::Fault(fault)) = template(&guest, spec()).await.start().await.map(drop) else { panic!() };
@@ -287,6 +297,7 @@ async fn a_call_that_is_dropped_takes_its_instance_with_it() {
         attempt: 2,
         subscription: first.subscription.clone(),
         outbox: Outbox::new(OutboxLimits::default()),
+        state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
     });
     assert_eq!(handler.handle(&again).await, Ok(Reply(None)));
     let metrics = handler.template().metrics();

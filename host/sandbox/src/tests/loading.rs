@@ -96,34 +96,94 @@ async fn a_folder_that_goes_away_later_is_a_fault_of_the_start() {
     assert!(fault.message.contains("granted folder"), "{fault:?}");
 }
 
-#[tokio::test]
-async fn the_compile_cache_is_used_and_its_damage_stops_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let cached = || {
-        let cache_dir = Some(folder.path().join("cache"));
-        Sandbox::new(SandboxConfig { cache_dir, pooling: Pooling::Off, ..SandboxConfig::default() }).unwrap()
-    };
-    let wasm = Guest::default().binary();
-    cached().compile(wasm.clone()).await.unwrap();
-    let files = |from: &std::path::Path| {
-        let mut folders = vec![from.to_path_buf()];
-        let mut files = Vec::new();
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() { folders.push(path) } else { files.push(path) }
-            }
+/// Every file in a folder and the folders in it.
+fn files(from: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut folders = vec![from.to_path_buf()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
-        files
-    };
-    let written = files(folder.path());
-    assert!(!written.is_empty());
-    for file in &written {
-        std::fs::write(file, b"damaged").unwrap();
     }
-    let component = cached().compile(wasm).await.unwrap();
+    files
+}
+
+/// A sandbox on a cache compiles a component, which then handles an event.
+async fn run_cached(folder: &std::path::Path) {
+    let cache_dir = Some(folder.join("cache"));
+    let sandbox = Sandbox::new(SandboxConfig { cache_dir, pooling: Pooling::Off, ..SandboxConfig::default() }).unwrap();
+    let component = sandbox.compile(Guest::default().binary()).await.unwrap();
     let mut handler = component.link(spec()).unwrap().start().await.unwrap();
     assert!(handle(&mut handler).await.is_ok());
+}
+
+/// The one entry of a cache.
+fn entry(folder: &std::path::Path) -> std::path::PathBuf {
+    let of_code = files(&folder.join("cache/code"));
+    of_code.into_iter().find(|path| path.extension().is_none()).unwrap()
+}
+
+/// Puts damage in the place of the entry, and sees that the next sandbox makes it anew.
+async fn damage(folder: &std::path::Path, damaged: &[u8]) {
+    let entry = entry(folder);
+    std::fs::write(&entry, damaged).unwrap();
+    run_cached(folder).await;
+    assert_ne!(std::fs::read(&entry).unwrap(), damaged);
+}
+
+#[tokio::test]
+async fn compiled_code_is_taken_from_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    run_cached(folder.path()).await;
+    let written = || std::fs::metadata(entry(folder.path())).unwrap().modified().unwrap();
+    let before = written();
+    run_cached(folder.path()).await;
+    assert_eq!(written(), before);
+}
+
+#[tokio::test]
+async fn a_damaged_entry_of_the_cache_is_not_run_but_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    run_cached(folder.path()).await;
+    let good = std::fs::read(entry(folder.path())).unwrap();
+    damage(folder.path(), b"damaged").await;
+    damage(folder.path(), b"").await;
+    damage(folder.path(), &good[..good.len() / 2]).await;
+    damage(folder.path(), &[&good[..good.len() / 2], &vec![0; good.len() / 2]].concat()).await;
+    // One bit in machine code is enough to end the host, if the code is run.
+    for part in 1..20 {
+        let mut flipped = good.clone();
+        flipped[good.len() * part / 20] ^= 1 << (part % 8);
+        damage(folder.path(), &flipped).await;
+    }
+}
+
+#[tokio::test]
+async fn a_lost_or_damaged_digest_costs_one_compilation() {
+    let folder = tempfile::tempdir().unwrap();
+    run_cached(folder.path()).await;
+    let digests = || files(&folder.path().join("cache/digests"));
+    let good = std::fs::read(&digests()[0]).unwrap();
+    for damage in [None, Some("x")] {
+        match damage {
+            None => std::fs::remove_file(&digests()[0]).unwrap(),
+            Some(text) => std::fs::write(&digests()[0], text).unwrap(),
+        }
+        run_cached(folder.path()).await;
+        assert_eq!(std::fs::read(&digests()[0]).unwrap(), good);
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_host_left_half_written_keeps_nothing_out_of_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    run_cached(folder.path()).await;
+    let entry = entry(folder.path());
+    let half = entry.with_extension("wip-atomic-write-mod");
+    std::fs::rename(&entry, &half).unwrap();
+    run_cached(folder.path()).await;
+    assert!(entry.exists() && !half.exists());
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! Dead letters: list, show, replay, drop.
 
+use std::collections::BTreeSet;
+
 use plugbus_bus::{AttemptRecord, DeadFilter, DeadLetter, Filter, Name};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use super::super::protocol::{DeadFailed, ErrorCode, ErrorLine, Response, Select};
+use super::super::protocol::{DeadFailed, ErrorCode, ErrorLine, Response, SELECT_IDS_MAX, Select};
 use super::super::{Services, event};
 use super::{Result, failed};
 use crate::report::chain;
@@ -57,6 +59,9 @@ fn no_letter(id: u64) -> String {
 /// The letters that a selection means; ids that do not exist are left out.
 fn chosen(services: &Services, select: &Select) -> Result<Vec<DeadLetter>> {
     let bad = |message: String| ErrorLine::new(ErrorCode::BadRequest, message);
+    if select.ids.len() > SELECT_IDS_MAX {
+        return Err(bad(format!("{} ids; at most {SELECT_IDS_MAX} are allowed in one request", select.ids.len())));
+    }
     if select.is_empty() {
         return Err(bad("nothing is selected: give `ids`, `plugin`, `topic` or `all`".into()));
     }
@@ -69,7 +74,8 @@ fn chosen(services: &Services, select: &Select) -> Result<Vec<DeadLetter>> {
     };
     let mut letters = services.bus.dead_letters().list(&filter);
     if !select.ids.is_empty() {
-        letters.retain(|letter| select.ids.contains(&letter.id));
+        let ids: BTreeSet<u64> = select.ids.iter().copied().collect();
+        letters.retain(|letter| ids.contains(&letter.id));
     }
     Ok(letters)
 }
@@ -94,18 +100,18 @@ pub(super) fn drop_letters(services: &Services, select: &Select) -> Result<Respo
 
 /// Collects what became of chosen dead letters.
 struct Changed {
-    missing: Vec<u64>,
+    missing: BTreeSet<u64>,
     done: Vec<u64>,
     failed: Vec<DeadFailed>,
 }
 
 impl Changed {
     fn new(select: &Select) -> Self {
-        Self { missing: select.ids.clone(), done: Vec::new(), failed: Vec::new() }
+        Self { missing: select.ids.iter().copied().collect(), done: Vec::new(), failed: Vec::new() }
     }
 
     fn note(&mut self, id: u64, result: Result<(), String>) {
-        self.missing.retain(|missing| *missing != id);
+        self.missing.remove(&id);
         match result {
             Ok(()) => self.done.push(id),
             Err(reason) => self.failed.push(DeadFailed { id, reason }),

@@ -47,7 +47,10 @@ pub(super) async fn rescan(services: &Services) -> Result<Response> {
     loader.rescan().await.map_err(|error| failed(&error))?;
     let plugins = loader.plugins();
     let refused = plugins.iter().filter(|plugin| plugin.last_rejection.is_some()).count();
-    Ok(done(format!("{} plugins, {refused} refused; `plugbus plugins` says why", plugins.len())))
+    let count = plugins.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let why = if refused == 0 { "" } else { "; `plugbus plugins` says why" };
+    Ok(done(format!("{count} plugin{plural}, {refused} refused{why}")))
 }
 
 fn loader(services: &Services) -> Result<&Loader> {

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{OPERATIONS, Request};
 
+/// Most characters in a message about what a client sent.
+const MESSAGE_CHARS_MAX: usize = 600;
+
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorLine {
@@ -26,6 +29,18 @@ impl ErrorLine {
     /// An error without a place.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), line: None, column: None, closing: false }
+    }
+
+    /// An error about what a client sent, in words that may repeat some of it: cut, and with control characters escaped.
+    pub(crate) fn about_input(code: ErrorCode, message: &str) -> Self {
+        let mut text = String::new();
+        for character in message.chars().take(MESSAGE_CHARS_MAX) {
+            match character.is_control() {
+                true => text.extend(character.escape_debug()),
+                false => text.push(character),
+            }
+        }
+        Self::new(code, text)
     }
 
     /// The same, closing the connection.
@@ -102,6 +117,5 @@ fn explain(error: &serde_json::Error, line: &[u8]) -> ErrorLine {
         }
         Category::Syntax | Category::Eof | Category::Io => (ErrorCode::BadJson, format!("not JSON: {text}")),
     };
-    let message = message.chars().take(600).collect::<String>();
-    ErrorLine { column, ..ErrorLine::new(code, message) }
+    ErrorLine { column, ..ErrorLine::about_input(code, &message) }
 }

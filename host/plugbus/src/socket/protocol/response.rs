@@ -52,6 +52,26 @@ pub enum Response {
         /// How many, since the last `event` or `missed`.
         count: u64,
     },
+    /// Events of the past that the journal has no more: the watch goes on with the first it has.
+    Retired {
+        /// How many numbers, wanted or not.
+        count: u64,
+        /// The first number that the journal has.
+        first: u64,
+    },
+    /// Events of the past are queued again.
+    Replayed {
+        /// The first number that was looked at: higher than asked for where what was before it is retired.
+        first: u64,
+        /// The last number that was looked at.
+        last: u64,
+        /// Events that were delivered to somebody.
+        events: u64,
+        /// Deliveries that were queued.
+        deliveries: u64,
+        /// Numbers that were asked for and are retired.
+        retired: u64,
+    },
     /// Every plugin.
     Plugins {
         /// In the order of their names.

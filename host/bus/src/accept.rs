@@ -1,0 +1,383 @@
+//! How an event is taken: checked, passed through the gates, stamped, shown to inline handlers, and put into the queues of
+//! those who match; with a journal, only once it is committed there.
+//!
+//! Synchronous throughout: only then may a publisher wait, for the journal and for queues that had no room.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use uuid::Uuid;
+
+use crate::bus::{HOPS_MAX, Inner, phase};
+use crate::clock::now_ns;
+use crate::dead::DeadReason;
+use crate::event::{Draft, Event, InvalidEvent};
+use crate::gate::Passage;
+use crate::inline::{self, Called};
+use crate::journal::{Append, Permit, Ticket, Write};
+use crate::name::Name;
+use crate::place::Places;
+use crate::placed::{Accepted, Placed, Prepared};
+use crate::publish::{Disposition, PublishError, Receipt};
+use crate::settlement::Waiter;
+use crate::slot::{Kind, Offer, Slot};
+use crate::topic::Topic;
+use crate::topics::Routed;
+
+/// Who publishes: decides what they may and whether they wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Publisher {
+    /// Somebody outside who can wait.
+    Waiting,
+    /// Somebody outside who cannot.
+    Now,
+    /// A handler's outbox: what does not fit or is refused becomes a dead letter, since nobody could take it
+    /// back.
+    Outbox {
+        /// Whether the worker can wait for room.
+        may_wait: bool,
+    },
+    /// The host itself, on `plugbus.` topics.
+    Host,
+}
+
+impl Publisher {
+    pub(crate) fn may_wait(self) -> bool {
+        matches!(self, Self::Waiting | Self::Outbox { may_wait: true })
+    }
+
+    /// A report about an event of just too many hops gets through; see `host_events`.
+    fn hops_max(self) -> u8 {
+        if self == Self::Host { HOPS_MAX + 2 } else { HOPS_MAX }
+    }
+
+    pub(crate) fn is_outside(self) -> bool {
+        matches!(self, Self::Waiting | Self::Now)
+    }
+}
+
+/// Which of the inline handlers are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inline {
+    /// All of them, observers first.
+    All,
+    /// Those that may stop the event.
+    Handlers,
+    /// Those that only see what is accepted.
+    Observers,
+}
+
+impl Inline {
+    fn includes(self, slot: &Slot) -> bool {
+        match slot.kind {
+            Kind::Inline { observes, .. } => match self {
+                Self::All => true,
+                Self::Handlers => !observes,
+                Self::Observers => observes,
+            },
+            Kind::Queued | Kind::Stream => false,
+        }
+    }
+}
+
+impl Inner {
+    /// Accepts a draft and offers it to all who match, or hands it to the journal. Never blocks. The permit counts where
+    /// there is a journal; without one the write goes over the bound.
+    pub(crate) fn accept(
+        &self,
+        draft: Draft,
+        publisher: Publisher,
+        waiter: Option<&Arc<Waiter>>,
+        permit: Option<Permit>,
+    ) -> Result<Accepted, PublishError> {
+        let Some(_entering) = self.enter(publisher) else {
+            self.counters.refused.fetch_add(1, Relaxed);
+            return Err(PublishError::Closed(Box::new(draft)));
+        };
+        match (&self.durable, publisher) {
+            (None, _) | (_, Publisher::Host) => self.accept_now(draft, publisher, waiter).map(Accepted::Placed),
+            (Some(durable), _) => match self.prepare(draft, publisher, waiter)? {
+                Prepared::Done(placed) => Ok(Accepted::Placed(placed)),
+                Prepared::Append(append, stub) => {
+                    durable.submit(Write::Append(append), permit);
+                    Ok(Accepted::Journaling(stub))
+                }
+            },
+        }
+    }
+
+    fn accept_now(
+        &self,
+        draft: Draft,
+        publisher: Publisher,
+        waiter: Option<&Arc<Waiter>>,
+    ) -> Result<Placed, PublishError> {
+        let draft = match self.admit(draft, publisher)? {
+            Ok(draft) => draft,
+            Err(placed) => return Ok(placed),
+        };
+        let routed = self.route(&draft.topic, Some(publisher));
+        let (draft, places) = self.keep_places(draft, &routed.slots, publisher)?;
+        // The host's own events are not the journal's: they have no number of its.
+        let seq = if self.durable.is_none() { self.seq.fetch_add(1, Relaxed) + 1 } else { 0 };
+        let event = Arc::new(self.stamp(draft, seq));
+        self.counters.accepted.fetch_add(1, Relaxed);
+        routed.count();
+        if event.hops > publisher.hops_max() {
+            return Ok(self.too_many_hops(event));
+        }
+        let mut placed = Placed::new(Receipt::new(event.id.clone(), event.seq));
+        if !self.call_inline(Inline::All, &event, &routed.slots, waiter, &mut placed.receipt) {
+            self.place(&event, &routed.slots, waiter, publisher.may_wait(), places, &mut placed);
+        }
+        Ok(placed)
+    }
+
+    /// Everything up to the journal: checks, gates, and inline handlers, which have the event before it has a number and
+    /// can stop it from getting one.
+    pub(crate) fn prepare(
+        &self,
+        draft: Draft,
+        publisher: Publisher,
+        waiter: Option<&Arc<Waiter>>,
+    ) -> Result<Prepared, PublishError> {
+        let draft = match self.admit(draft, publisher)? {
+            Ok(draft) => draft,
+            Err(placed) => return Ok(Prepared::Done(placed)),
+        };
+        let routed = self.route(&draft.topic, Some(publisher));
+        // The places are not kept for as long as the journal takes; what finds none then is a dead letter.
+        let (draft, _) = self.keep_places(draft, &routed.slots, publisher)?;
+        let event = self.stamp(draft, 0);
+        if event.hops > publisher.hops_max() {
+            return Ok(Prepared::Done(self.too_many_hops(Arc::new(event))));
+        }
+        let mut receipt = Receipt::new(event.id.clone(), 0);
+        let handled = routed.slots.iter().any(|slot| Inline::Handlers.includes(slot));
+        if handled && self.call_inline(Inline::Handlers, &Arc::new(event.clone()), &routed.slots, waiter, &mut receipt)
+        {
+            self.counters.accepted.fetch_add(1, Relaxed);
+            return Ok(Prepared::Done(Placed::new(receipt)));
+        }
+        let (ticket, stub) = Ticket::new(&event, receipt, waiter.cloned(), publisher.may_wait());
+        Ok(Prepared::Append(Box::new(Append { event, ticket }), stub))
+    }
+
+    /// Checks and gates. Ok(Ok) lets the draft on, Ok(Err) is the end of one that a gate took, Err refuses.
+    fn admit(&self, draft: Draft, publisher: Publisher) -> Result<Result<Draft, Placed>, PublishError> {
+        let admitted = self.check(draft, publisher).and_then(|draft| self.pass_gates(draft, publisher));
+        if admitted.is_err() {
+            self.counters.refused.fetch_add(1, Relaxed);
+        }
+        Ok(admitted?.map_err(Placed::new))
+    }
+
+    /// Refuses a draft from outside that a subscription has no room for and does not let wait; or keeps its places.
+    fn keep_places<'s>(
+        &self,
+        draft: Draft,
+        slots: &'s [Arc<Slot>],
+        publisher: Publisher,
+    ) -> Result<(Draft, Places<'s>), PublishError> {
+        if !publisher.is_outside() {
+            return Ok((draft, Places::default()));
+        }
+        let source = draft.source.as_deref().unwrap_or(&self.config.default_source);
+        match Places::keep(slots, source, draft.size_bytes(source), publisher.may_wait()) {
+            Ok(places) => Ok((draft, places)),
+            Err(full) => {
+                self.counters.refused.fetch_add(1, Relaxed);
+                Err(PublishError::Full { by: full.name.clone(), draft: Box::new(draft) })
+            }
+        }
+    }
+
+    fn check(&self, draft: Draft, publisher: Publisher) -> Result<Draft, PublishError> {
+        let phase = self.phase.load(SeqCst);
+        if phase == phase::CLOSED || (phase == phase::DRAINING && publisher.is_outside()) {
+            return Err(PublishError::Closed(Box::new(draft)));
+        }
+        if publisher == Publisher::Host {
+            return Ok(draft);
+        }
+        let fits = if draft.topic.is_host() {
+            Err(InvalidEvent::HostTopic(draft.topic.clone()))
+        } else {
+            self.config.event_limits.check(&draft)
+        };
+        if let Err(source) = fits {
+            return Err(PublishError::Invalid { draft: Box::new(draft), source });
+        }
+        if self.config.strict_topics && !self.topics.is_declared(&draft.topic) {
+            return Err(PublishError::Undeclared { draft: Box::new(draft) });
+        }
+        Ok(draft)
+    }
+
+    /// Ok(Ok) lets the draft on, Ok(Err) is the receipt of one that a gate took, Err refuses.
+    fn pass_gates(&self, mut draft: Draft, publisher: Publisher) -> Result<Result<Draft, Receipt>, PublishError> {
+        let gates = self.gates.load();
+        if gates.is_empty() || publisher == Publisher::Host {
+            return Ok(Ok(draft));
+        }
+        for gate in gates.iter() {
+            let id = draft.id.get_or_insert_with(new_id).clone();
+            let disposition = match gate.pass(draft) {
+                Passage::Open(back) => {
+                    draft = back;
+                    continue;
+                }
+                Passage::Full(draft) => {
+                    let by = Name::generated("hold", 0);
+                    return Err(PublishError::Full { draft: Box::new(draft), by });
+                }
+                Passage::Muted => {
+                    self.counters.muted.fetch_add(1, Relaxed);
+                    Disposition::Muted
+                }
+                Passage::Held { replaced } => {
+                    self.counters.held.fetch_add(1, Relaxed);
+                    self.counters.muted.fetch_add(u64::from(replaced), Relaxed);
+                    Disposition::Held
+                }
+            };
+            return Ok(Err(Receipt { disposition, ..Receipt::new(id, 0) }));
+        }
+        Ok(Ok(draft))
+    }
+
+    /// Who matches a topic; remembers the topic.
+    pub(crate) fn route(&self, topic: &Topic, publisher: Option<Publisher>) -> Arc<Routed> {
+        let table = self.table.load();
+        let entry = self.topics.get_or_add(topic);
+        if let Some((entry, is_new)) = &entry {
+            if *is_new && publisher != Some(Publisher::Host) {
+                self.tell_topic(topic);
+            }
+            if let Some(routed) = entry.routed.load_full()
+                && routed.version == table.version
+            {
+                return routed;
+            }
+        }
+        let published = entry.as_ref().map(|(entry, _)| entry.published.clone());
+        let slots = table.routes.matching(topic);
+        let routed = Arc::new(Routed { version: table.version, slots, published });
+        if let Some((entry, _)) = entry {
+            entry.routed.store(Some(routed.clone()));
+        }
+        routed
+    }
+
+    pub(crate) fn stamp(&self, draft: Draft, seq: u64) -> Event {
+        let mut extensions = draft.extensions;
+        // Of a name given twice the last one counts: a stable sort, from the back.
+        extensions.reverse();
+        extensions.sort_by(|a, b| a.0.cmp(&b.0));
+        extensions.dedup_by(|a, b| a.0 == b.0);
+        Event {
+            id: draft.id.unwrap_or_else(new_id),
+            source: draft.source.unwrap_or_else(|| self.config.default_source.clone()),
+            topic: draft.topic,
+            subject: draft.subject,
+            time_ns: draft.time_ns.unwrap_or_else(now_ns),
+            payload: draft.payload,
+            extensions,
+            seq,
+            hops: draft.hops.max(inline::depth()),
+        }
+    }
+
+    /// Calls the inline handlers in their order. True when one stopped the event.
+    pub(crate) fn call_inline(
+        &self,
+        which: Inline,
+        event: &Arc<Event>,
+        slots: &[Arc<Slot>],
+        waiter: Option<&Arc<Waiter>>,
+        receipt: &mut Receipt,
+    ) -> bool {
+        let inline = |slot: &&Arc<Slot>| which.includes(slot) && slot.wants(&event.source);
+        let wanting: Vec<&Arc<Slot>> = slots.iter().filter(inline).collect();
+        if let Some(waiter) = waiter {
+            wanting.iter().for_each(|slot| waiter.expect(&slot.name));
+        }
+        for (position, slot) in wanting.iter().enumerate() {
+            receipt.matched += 1;
+            match inline::call(slot, event, waiter, self) {
+                Called::Went => {}
+                Called::Dead => receipt.dead += 1,
+                Called::NotTaken => not_taken(receipt, waiter, &slot.name),
+                Called::Stopped => {
+                    receipt.stopped_by = Some(slot.name.clone());
+                    if let Some(waiter) = waiter {
+                        wanting.iter().skip(position + 1).for_each(|slot| waiter.forget(&slot.name));
+                    }
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Puts an event into the queues of those who match.
+    pub(crate) fn place(
+        &self,
+        event: &Arc<Event>,
+        slots: &[Arc<Slot>],
+        waiter: Option<&Arc<Waiter>>,
+        may_wait: bool,
+        mut places: Places<'_>,
+        placed: &mut Placed,
+    ) {
+        let receipt = &mut placed.receipt;
+        let queued = |slot: &&Arc<Slot>| !matches!(slot.kind, Kind::Inline { .. }) && slot.wants(&event.source);
+        let wanting: Vec<&Arc<Slot>> = slots.iter().filter(queued).collect();
+        if let Some(waiter) = waiter {
+            wanting.iter().for_each(|slot| waiter.expect(&slot.name));
+        }
+        let mut queued = false;
+        for slot in wanting {
+            receipt.matched += 1;
+            match slot.offer(event, waiter, may_wait, places.take(slot)) {
+                Offer::Queued => queued = true,
+                Offer::WaitForRoom(waiting) => {
+                    queued = true;
+                    placed.waits.push(waiting);
+                }
+                Offer::Dead => receipt.dead += 1,
+                Offer::Dropped => receipt.dropped += 1,
+                Offer::NotTaken => not_taken(receipt, waiter, &slot.name),
+            }
+        }
+        if receipt.matched == 0 {
+            self.counters.unmatched.fetch_add(1, Relaxed);
+        }
+        if !queued {
+            // Nobody will settle it later.
+            self.progressed();
+        }
+    }
+
+    fn too_many_hops(&self, event: Arc<Event>) -> Placed {
+        let disposition = Disposition::TooManyHops;
+        let receipt = Receipt { disposition, ..Receipt::new(event.id.clone(), event.seq) };
+        let reason = DeadReason::TooManyHops { hops: event.hops, max: HOPS_MAX };
+        self.bury(event, None, reason, Vec::new());
+        self.progressed();
+        Placed::new(receipt)
+    }
+}
+
+/// A subscription that matched turned out not to take the event.
+fn not_taken(receipt: &mut Receipt, waiter: Option<&Arc<Waiter>>, name: &Name) {
+    receipt.matched -= 1;
+    if let Some(waiter) = waiter {
+        waiter.forget(name);
+    }
+}
+
+fn new_id() -> Arc<str> {
+    let mut buffer = Uuid::encode_buffer();
+    Arc::from(&*Uuid::now_v7().hyphenated().encode_lower(&mut buffer))
+}

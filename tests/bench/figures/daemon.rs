@@ -1,0 +1,77 @@
+//! A daemon as people run it: `plugbus run`, built for release, with nothing in its environment.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::host::{PATIENCE, Place};
+
+/// How often it is asked whether it answers.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A running daemon on a place; killed when dropped.
+pub(crate) struct Daemon<'a> {
+    place: &'a Place,
+    child: Child,
+}
+
+impl<'a> Daemon<'a> {
+    /// Starts it and waits until it answers, which is when every plugin of the place was loaded or refused.
+    pub(crate) fn start(place: &'a Place) -> Self {
+        let log = File::create(place.path().join("log")).expect("a log file is made");
+        let mut command = plugbus(place.path());
+        let child = command.arg("run").stderr(log).spawn().expect("`plugbus` starts");
+        let daemon = Self { place, child };
+        let began = Instant::now();
+        while !daemon.command(&["ping"]).stderr(Stdio::null()).status().expect("`plugbus` starts").success() {
+            assert!(began.elapsed() < PATIENCE, "the daemon does not answer: {}", daemon.log());
+            thread::sleep(POLL);
+        }
+        daemon
+    }
+
+    /// A command that talks to it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = plugbus(self.place.path());
+        command.args(arguments);
+        command
+    }
+
+    /// Runs a command that must succeed, for what it prints.
+    pub(crate) fn read(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).stdout(Stdio::piped()).output().expect("`plugbus` starts");
+        assert!(output.status.success(), "{arguments:?}: {output:?}: {}", self.log());
+        String::from_utf8(output.stdout).expect("it prints text")
+    }
+
+    /// Bytes of its memory that are in RAM, in KiB as the system counts them.
+    pub(crate) fn resident_kib(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the daemon runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the system counts it");
+        let number = line.trim().trim_end_matches(" kB");
+        number.parse().expect("it is a number")
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.place.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Daemon<'_> {
+    fn drop(&mut self) {
+        // It may be gone already; nothing is to be done about it here.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn plugbus(folder: &Path) -> Command {
+    let program = env::var_os("PLUGBUS_BENCH_PROGRAM").expect("`cargo xtask bench` says where `plugbus` is");
+    let mut command = Command::new(program);
+    command.current_dir(folder).env_clear().env("PLUGBUS_SOCKET", folder.join("s"));
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}

@@ -1,0 +1,91 @@
+//! The figures of plugbus: `figures --bench [NAME…]`, as `cargo xtask bench` runs it.
+//!
+//! What takes micro- or milliseconds inside one process is measured by criterion, which keeps its estimates. A criterion
+//! group is a figure; a function of it whose name begins with [`BESIDE`] is what the others of the same parameter are set
+//! beside. What criterion does not fit (a reload, whole processes, resident memory) is a [`Record`] written to a file.
+//!
+//! Each figure stands beside something of the same run on the same machine: only the ratio travels to another machine.
+
+#![allow(clippy::expect_used, reason = "a figure that cannot be taken must end the run, like a failed test")]
+
+mod bare;
+mod bus;
+mod clock;
+mod daemon;
+mod emit;
+mod host;
+mod memory;
+mod record;
+mod reload;
+mod sandbox;
+
+use std::env;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use criterion::Criterion;
+use criterion::measurement::WallTime;
+
+use crate::clock::ThreadTime;
+use crate::record::Records;
+
+/// How the name of a criterion function begins that only stands beside others.
+const BESIDE: &str = "beside ";
+
+/// How a figure is taken.
+enum Take {
+    /// By criterion, in CPU time of this thread.
+    Thread(fn(&mut Criterion<ThreadTime>)),
+    /// By criterion, by the wall clock.
+    Wall(fn(&mut Criterion<WallTime>)),
+    /// By itself; it writes records.
+    Recorded(fn(&mut Records)),
+}
+
+/// Every figure by its name, in the order in which they are taken and shown.
+const FIGURES: &[(&str, Take)] = &[
+    ("inline", Take::Thread(bus::inline)),
+    ("fan-out", Take::Thread(bus::fan_out)),
+    ("routing", Take::Thread(bus::routing)),
+    ("queue", Take::Thread(bus::queue)),
+    ("call", Take::Thread(sandbox::call)),
+    ("fresh", Take::Thread(sandbox::fresh)),
+    ("normalize", Take::Thread(sandbox::normalize)),
+    ("instances", Take::Wall(sandbox::instances)),
+    ("reload", Take::Recorded(reload::reload)),
+    ("emit", Take::Recorded(emit::emit)),
+    ("memory", Take::Recorded(memory::memory)),
+];
+
+fn main() -> ExitCode {
+    let (flags, names): (Vec<String>, Vec<String>) =
+        env::args().skip(1).partition(|argument| argument.starts_with('-'));
+    if !flags.iter().any(|flag| flag == "--bench") {
+        // `cargo test --benches` comes by here: a figure taken without optimisation would only mislead.
+        println!("figures are taken with `cargo xtask bench`");
+        return ExitCode::SUCCESS;
+    }
+    let known = |name: &&String| FIGURES.iter().any(|(figure, _)| figure == name);
+    if let Some(unknown) = names.iter().find(|name| !known(name)) {
+        let all: Vec<&str> = FIGURES.iter().map(|(name, _)| *name).collect();
+        eprintln!("there is no figure `{unknown}`; there are: {}", all.join(", "));
+        return ExitCode::from(2);
+    }
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let (mut thread, mut wall) = (criterion().with_measurement(ThreadTime), criterion());
+    let mut records = Records::open();
+    for (_, take) in FIGURES.iter().filter(|(name, _)| wanted(name)) {
+        match take {
+            Take::Thread(take) => take(&mut thread),
+            Take::Wall(take) => take(&mut wall),
+            Take::Recorded(take) => take(&mut records),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Long enough for a steady median, short enough that all figures are taken within a few minutes.
+fn criterion() -> Criterion<WallTime> {
+    let criterion = Criterion::default().without_plots().sample_size(60);
+    criterion.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4))
+}

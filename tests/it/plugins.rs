@@ -1,0 +1,7 @@
+//! The real plugins, built and with their sample manifests, in the real host.
+
+mod count_topics;
+mod log_jsonl;
+mod normalize_hooks;
+mod relay_webhook;
+mod together;

@@ -1,0 +1,48 @@
+//! `count-topics`, which keeps a state.
+
+use serde_json::{Value, json};
+
+use crate::support::events::Recorder;
+use crate::support::host::TestHost;
+use crate::support::shipped;
+
+/// Loads it as it is shipped.
+pub(super) async fn load(host: &TestHost) {
+    host.put_plugin("count-topics", shipped::component("count-topics"), &shipped::manifest("count-topics"));
+    host.until_running("count-topics").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_summary_comes_every_hundred_events_and_a_request_is_answered_with_the_counts() {
+    let host = TestHost::start().await;
+    load(&host).await;
+    let out = Recorder::on(host.bus(), "stats.topics");
+    for number in 0..250 {
+        host.publish(if number % 5 == 0 { "a.five" } else { "b" }, "").await;
+    }
+    host.until("two summaries", || out.count() == 2).await;
+    let reply: Value = serde_json::from_str(&host.ask("stats.topics.get", "").await).unwrap();
+    assert_eq!(reply, json!({ "total": 250, "other": 0, "topics": { "a.five": 50, "b": 200 } }));
+    let summaries = out.json("stats.topics");
+    assert_eq!(summaries[0], json!({ "total": 100, "other": 0, "topics": { "a.five": 20, "b": 80 } }));
+    assert_eq!(summaries[1], json!({ "total": 200, "other": 0, "topics": { "a.five": 40, "b": 160 } }));
+    assert_eq!(host.stats("count-topics").dead, 0);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_grant_to_publish_a_summary_is_refused_and_the_line_that_grants_it_is_named() {
+    let host = TestHost::start().await;
+    let manifest = shipped::changed_manifest("count-topics", |table| drop(table.remove("publish")));
+    host.put_plugin("count-topics", shipped::component("count-topics"), &manifest);
+    host.until_running("count-topics").await;
+    for _ in 0..100 {
+        host.publish("a", "").await;
+    }
+    let letter = host.told.until_json("plugbus.delivery.dead", |_| true).await;
+    assert_eq!(letter["kind"], "rejected");
+    let reason = letter["reason"].as_str().unwrap();
+    assert!(reason.contains("add `publish = [\"stats.topics\"]`"), "{reason}");
+    assert_eq!(host.stats("count-topics").acked, 99);
+    host.stop().await;
+}
