@@ -161,6 +161,11 @@ pub enum FaultKind {
         /// Bytes, approximately (wasmtime's hostcall fuel).
         limit_bytes: u64,
     },
+    /// The guest held more resources of the host's (streams, descriptors, requests), or handles to them, than it may.
+    Handles {
+        /// Per instance.
+        limit: u64,
+    },
     /// The guest broke the contract: an answer that is malformed or over its limits, an `init` that failed on a re-created
     /// instance.
     Contract,
@@ -181,6 +186,7 @@ impl FaultKind {
             Self::Stack { .. } => "stack",
             Self::Table { .. } => "table",
             Self::HostCall { .. } => "host-call",
+            Self::Handles { .. } => "handles",
             Self::Contract => "contract",
             Self::Cancelled => "cancelled",
         }
@@ -196,6 +202,7 @@ impl FaultKind {
                 Some(format!("{limit_bytes} bytes"))
             }
             Self::Table { limit } => Some(format!("{limit} elements")),
+            Self::Handles { limit } => Some(format!("{limit} handles")),
             Self::Trap | Self::Panic | Self::Contract | Self::Cancelled => None,
         }
     }

@@ -66,7 +66,7 @@ impl Default for Manifest {
             fresh: false,
             durable: None,
             start: Start::New,
-            settings: Settings { outbox: limits.outbox(), ..Settings::default() },
+            settings: Settings { outbox: limits.outbox(), state: limits.state(), ..Settings::default() },
             limits,
             supervision: SupervisionPolicy::default(),
             grants: Grants::default(),

@@ -83,7 +83,7 @@ pub enum HostError {
         /// Its folder.
         path: PathBuf,
         /// Why.
-        source: OpenError,
+        source: Box<OpenError>,
     },
     /// The socket cannot be served.
     #[error(transparent)]
@@ -320,7 +320,7 @@ async fn make_bus(config: &Config) -> Result<(Bus, Option<Arc<DiskJournal>>), Ho
     let path = settings.dir.clone();
     // It reads and checks the whole journal: not on a runtime thread.
     let opened = tokio::task::spawn_blocking(|| DiskJournal::open(settings)).await?;
-    let journal = Arc::new(opened.map_err(|source| HostError::Journal { path, source })?);
+    let journal = Arc::new(opened.map_err(|source| HostError::Journal { path, source: source.into() })?);
     Ok((builder.journal(journal.clone()).build(), Some(journal)))
 }
 

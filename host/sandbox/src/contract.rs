@@ -19,6 +19,8 @@ pub(crate) enum Import {
     Config,
     /// `http = […]`.
     Http,
+    /// `kv = true`.
+    KeyValue,
     /// The host has the interface, in another version.
     OtherVersion(&'static str),
     /// The host does not have it.
@@ -60,6 +62,7 @@ const FREE: &[(&str, &str, &[&str])] = &[
 const GRANTED: &[(&str, &str, &[&str], Import)] = &[
     ("wasi:http", "0.2", &["types", "outgoing-handler"], Import::Http),
     ("wasi:config", "0.2.0-rc.1", &["store"], Import::Config),
+    ("wasi:keyvalue", "0.2.0-draft", &["store", "atomics", "batch"], Import::KeyValue),
 ];
 
 /// What an import needs. Pure.
@@ -123,7 +126,7 @@ pub(crate) fn check_imports(imports: &[String]) -> Result<(), CompileError> {
         .filter_map(|name| match classify(name) {
             Import::Unknown => Some(format!("`{}`", shown(name))),
             Import::OtherVersion(have) => Some(format!("`{}` (this host has version {have})", shown(name))),
-            Import::Free | Import::Config | Import::Http => None,
+            Import::Free | Import::Config | Import::Http | Import::KeyValue => None,
         })
         .collect();
     if unknown.is_empty() {
@@ -168,7 +171,10 @@ mod tests {
             ("wasi:http/incoming-handler@0.2.0", Import::Unknown),
             ("wasi:config/store@0.2.0-rc.1", Import::Config),
             ("wasi:config/store@0.2.0-draft", Import::OtherVersion("0.2.0-rc.1")),
-            ("wasi:keyvalue/store@0.2.0-draft", Import::Unknown),
+            ("wasi:keyvalue/store@0.2.0-draft", Import::KeyValue),
+            ("wasi:keyvalue/atomics@0.2.0-draft", Import::KeyValue),
+            ("wasi:keyvalue/batch@0.2.0-draft2", Import::OtherVersion("0.2.0-draft")),
+            ("wasi:keyvalue/watcher@0.2.0-draft", Import::Unknown),
             ("env", Import::Unknown),
             ("", Import::Unknown),
         ];

@@ -1,15 +1,17 @@
 //! From wasmtime's error to a [`Fault`] that says which limit was hit, what the guest said last and where it was.
 
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use plugbus_bus::{Fault, FaultKind};
 use wasmtime::component::ResourceTableError;
-use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::limiter::Limiter;
 use crate::limits::Limits;
-use crate::text::cut;
+use crate::state::HANDLES_MAX;
+use crate::text::{cut, prefix};
 
 /// Most frames in a backtrace.
 pub(crate) const FRAMES_MAX: usize = 64;
@@ -80,9 +82,10 @@ impl Context<'_> {
             return (FaultKind::Contract, "no room for another instance in the pool; raise instances_max".into());
         }
         let message = format!("{:#}", error.root_cause());
-        if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
-            let message = "the guest holds too many resources of the host".into();
-            return (FaultKind::HostCall { limit_bytes: limits.hostcall_bytes }, message);
+        let full = matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full));
+        if full || message.contains(TOO_MANY_HANDLES) {
+            let message = "the guest holds too many resources of the host, or handles".into();
+            return (FaultKind::Handles { limit: HANDLES_MAX.into() }, message);
         }
         if message.contains(HOSTCALL_FUEL) {
             let message = "the guest passed more to the host in one call than it may".into();
@@ -106,38 +109,50 @@ impl Context<'_> {
     }
 }
 
-/// wasmtime has no type for this error; a test holds it to the text.
+/// wasmtime has no types for these errors; tests hold it to the texts.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
+const TOO_MANY_HANDLES: &str = "store handle limit exceeded";
 
-/// One line for each frame: wasmtime prints a frame's name, demangled, and its place, where it is known, on lines below.
+/// One line for each frame: module and function. The names come from the guest: they are read here and not by wasmtime, which
+/// would demangle them whatever it takes, and a few hundred bytes can stand for a terabyte.
 fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
-    let mut frames: Vec<String> = Vec::new();
-    for line in backtrace.to_string().lines().skip(1).map(str::trim) {
-        match (line.strip_prefix("at "), frames.last_mut()) {
-            (Some(place), Some(frame)) => {
-                frame.push_str(" at ");
-                frame.push_str(place);
-            }
-            _ => frames.push(frame_name(line)),
-        }
-    }
-    frames.retain(|frame| !frame.starts_with("note: "));
-    frames.truncate(FRAMES_MAX);
-    frames.iter_mut().for_each(|frame| *frame = cut(frame, TEXT_BYTES_MAX).into_owned());
-    frames
+    backtrace.frames().iter().take(FRAMES_MAX).map(frame).collect()
 }
 
-/// Takes the number and the offset off: `0:   0x53 - plugin.wasm!f` and `- f` become `plugin.wasm!f` and `f`.
-fn frame_name(line: &str) -> String {
-    let line = match line.split_once(": ") {
-        Some((number, rest)) if number.bytes().all(|b| b.is_ascii_digit()) => rest.trim_start(),
-        _ => line,
+fn frame(frame: &FrameInfo) -> String {
+    let module = frame.module().name().unwrap_or("<unknown>");
+    let mut line = Line(String::new());
+    let written = match frame.func_name() {
+        Some(name) => write!(line, "{module}!").and_then(|()| write_function(&mut line, name)),
+        None => write!(line, "{module}!<wasm function {}>", frame.func_index()),
     };
-    let line = match line.split_once(" - ") {
-        Some((offset, rest)) if offset.starts_with("0x") => rest,
-        _ => line,
-    };
-    line.strip_prefix("- ").unwrap_or(line).to_owned()
+    // The only error there is: the line is full.
+    if written.is_err() {
+        line.0.push('…');
+    }
+    line.0
+}
+
+/// A name as it was in the source, where it is a Rust name of a sensible length; other names as they are.
+fn write_function(line: &mut Line, name: &str) -> fmt::Result {
+    match rustc_demangle::try_demangle(name) {
+        Ok(demangled) if name.len() <= NAME_BYTES_MAX => write!(line, "{demangled}"),
+        _ => line.write_str(name),
+    }
+}
+
+/// Most bytes of a name that is demangled.
+const NAME_BYTES_MAX: usize = 4 << 10;
+
+/// A line that takes so much and no more.
+struct Line(String);
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let fits = prefix(text, TEXT_BYTES_MAX.saturating_sub(self.0.len()));
+        self.0.push_str(fits);
+        if fits.len() < text.len() { Err(fmt::Error) } else { Ok(()) }
+    }
 }
 
 #[cfg(test)]
@@ -145,10 +160,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_stripped_to_names() {
-        assert_eq!(frame_name("0:   0x53 - plugin.wasm!core::f"), "plugin.wasm!core::f");
-        assert_eq!(frame_name("12: <unknown>!g"), "<unknown>!g");
-        assert_eq!(frame_name("- <alloc::Vec<T> as Clone>::clone"), "<alloc::Vec<T> as Clone>::clone");
-        assert_eq!(frame_name("name: with colon"), "name: with colon");
+    fn names_are_read_and_lines_are_cut() {
+        let line = |name: &str| {
+            let mut line = Line(String::new());
+            let written = write_function(&mut line, name);
+            (line.0, written.is_ok())
+        };
+        assert_eq!(
+            line("_ZN4core9panicking5panic17h0123456789abcdefE"),
+            ("core::panicking::panic::h0123456789abcdef".into(), true)
+        );
+        assert_eq!(line("_RNvC6_123foo3bar"), ("123foo::bar".into(), true));
+        assert_eq!(line("plain"), ("plain".into(), true));
+        assert_eq!(line("_Z1fv"), ("_Z1fv".into(), true));
+        let (long, whole) = line(&"ä".repeat(2000));
+        assert!((TEXT_BYTES_MAX - 1..=TEXT_BYTES_MAX).contains(&long.len()) && !whole);
     }
 }

@@ -15,6 +15,8 @@ pub struct Grants {
     pub config: bool,
     /// `wasi:http` outgoing: exactly these origins. An empty list is no grant.
     pub http: Vec<Origin>,
+    /// `wasi:keyvalue`: a store of the plugin's own, see [`Limits::kv_bytes`](crate::Limits::kv_bytes).
+    pub kv: bool,
     /// `wasi:cli/environment`: exactly these variables. The host's own environment is never seen.
     pub env: BTreeMap<String, String>,
     /// `wasi:filesystem`: exactly these folders.
@@ -49,6 +51,7 @@ impl fmt::Debug for Grants {
         f.debug_struct("Grants")
             .field("config", &self.config)
             .field("http", &self.http)
+            .field("kv", &self.kv)
             .field("env", &self.env.keys())
             .field("dirs", &self.dirs)
             .finish()
@@ -59,9 +62,10 @@ impl fmt::Debug for Grants {
 impl Serialize for Grants {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct as _;
-        let mut out = serializer.serialize_struct("Grants", 4)?;
+        let mut out = serializer.serialize_struct("Grants", 5)?;
         out.serialize_field("config", &self.config)?;
         out.serialize_field("http", &self.http)?;
+        out.serialize_field("kv", &self.kv)?;
         out.serialize_field("env", &self.env.keys().collect::<Vec<_>>())?;
         out.serialize_field("dirs", &self.dirs)?;
         out.end()

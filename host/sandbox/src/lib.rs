@@ -15,10 +15,12 @@
 //! | the thread it runs on | a yield every [`SandboxConfig::tick`] | others run |
 //! | memory, tables, instances | a limiter that sums over the whole instance | growth fails; if the guest then traps, fault `memory` or `table` |
 //! | stack | [`SandboxConfig::stack_bytes`] | fault `stack` |
-//! | what it makes the host allocate | wasmtime's hostcall fuel ([`Limits::hostcall_bytes`]) and a bound on resources | fault `host-call` |
+//! | what it makes the host allocate | wasmtime's hostcall fuel ([`Limits::hostcall_bytes`]) | fault `host-call` |
+//! | resources of the host's | 1024 of them, and 1024 handles, in one instance | fault `handles` |
 //! | publishes | the delivery's outbox, the manifest's filters | the guest gets an error |
 //! | log, stdout, stderr | [`Limits::log_bytes`] for each call | cut, counted, said once |
 //! | replies, reasons | [`Limits::reply_bytes`], [`Limits::error_bytes`] | fault `contract`; cut with a note |
+//! | its store | [`Limits::kv_bytes`] and its neighbours, checked by the bus | the guest gets an error |
 //! | HTTP | granted origins, public addresses, [`Limits::http_requests_max`], the deadline | the guest gets an error, the plugin's log a line |
 //!
 //! A guest that faulted is never entered again: its instance is thrown away, memory, files and connections with it, and the
@@ -36,6 +38,7 @@ mod handler;
 mod http;
 mod imports;
 mod instance;
+mod keyvalue;
 mod limiter;
 mod limits;
 mod link;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plugbus_bus::OutboxLimits;
+use plugbus_bus::{OutboxLimits, StateLimits};
 use serde::Serialize;
 
 /// Bounds on one plugin. Every instance has the whole of each: the worst case of a plugin is this × `instances`.
@@ -48,10 +48,19 @@ pub struct Limits {
     pub error_bytes: usize,
     /// Outgoing HTTP requests for one event, refused ones included. Default 32.
     pub http_requests_max: u32,
+    /// Bytes of all keys and values in the plugin's store: each pair counts with its bucket's name and 64 bytes more. Default
+    /// 16 MiB. The bus holds all of it in memory and enforces it, see [`Limits::state`]; each delivery in flight may hold
+    /// changes of as much again.
+    pub kv_bytes: usize,
+    /// Bytes of one value in the store. Default 64 KiB.
+    pub kv_value_bytes: usize,
+    /// Bytes of one key in the store. Default 256.
+    pub kv_key_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
+        let state = StateLimits::default();
         Self {
             fuel_per_event: 500_000_000,
             fuel_init: 5_000_000_000,
@@ -69,6 +78,9 @@ impl Default for Limits {
             reply_bytes: 1 << 20,
             error_bytes: 4 << 10,
             http_requests_max: 32,
+            kv_bytes: state.total_bytes_max,
+            kv_value_bytes: state.value_bytes_max,
+            kv_key_bytes: state.key_bytes_max,
         }
     }
 }
@@ -78,6 +90,16 @@ impl Limits {
     #[must_use]
     pub fn outbox(&self) -> OutboxLimits {
         OutboxLimits { events_max: self.publishes_max, bytes_max: self.publish_bytes }
+    }
+
+    /// The bounds to give to the plugin's subscription for what the plugin remembers.
+    #[must_use]
+    pub fn state(&self) -> StateLimits {
+        StateLimits {
+            key_bytes_max: self.kv_key_bytes,
+            value_bytes_max: self.kv_value_bytes,
+            total_bytes_max: self.kv_bytes,
+        }
     }
 }
 

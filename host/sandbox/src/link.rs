@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{InstancePre, Linker};
 use wasmtime_wasi_config::WasiConfigVariables;
@@ -16,6 +17,7 @@ use crate::bindings::exports::plugbus::plugin::subscriber::{Event, Failure, Payl
 use crate::compile::Component;
 use crate::config::PluginSpec;
 use crate::contract::{self, Import};
+use crate::http::address::LOOKUPS_MAX;
 use crate::metrics::Metrics;
 use crate::state::{self, State};
 use crate::template::{Inner, Template};
@@ -95,6 +97,7 @@ impl Component {
             config_variables,
             spec,
             metrics: Metrics::default(),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
         };
         Ok(Template { inner: Arc::new(inner) })
     }
@@ -107,6 +110,7 @@ fn check_grants(imports: &[String], spec: &PluginSpec) -> Result<(), LinkError> 
             let manifest = match contract::classify(import) {
                 Import::Config if !spec.grants.config => "config = true",
                 Import::Http if spec.grants.http.is_empty() => "http = [\"https://host\"]",
+                Import::KeyValue if !spec.grants.kv => "kv = true",
                 _ => return None,
             };
             Some(MissingGrant { import: import.clone(), manifest })
@@ -203,11 +207,17 @@ mod tests {
 
     #[test]
     fn missing_grants_are_named_with_their_manifest_line() {
-        let imports =
-            ["wasi:cli/exit@0.2.3", "wasi:http/types@0.2.3", "wasi:config/store@0.2.0-rc.1"].map(String::from);
+        let imports = [
+            "wasi:cli/exit@0.2.3",
+            "wasi:http/types@0.2.3",
+            "wasi:config/store@0.2.0-rc.1",
+            "wasi:keyvalue/atomics@0.2.0-draft",
+        ]
+        .map(String::from);
         let error = check_grants(&imports, &PluginSpec::new("x")).unwrap_err().to_string();
         assert!(error.contains("`wasi:http/types@0.2.3` (add `http = ["), "{error}");
         assert!(error.contains("`wasi:config/store@0.2.0-rc.1` (add `config = true`"), "{error}");
+        assert!(error.contains("`wasi:keyvalue/atomics@0.2.0-draft` (add `kv = true`"), "{error}");
         assert!(!error.contains("exit"), "{error}");
     }
 

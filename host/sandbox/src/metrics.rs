@@ -88,12 +88,18 @@ counters! {
     http_denied,
     /// Outgoing HTTP requests refused: too many for one event.
     http_over_limit,
+    /// Keys read from the store, found or not, and keys listed.
+    kv_reads,
+    /// Keys written to the store or deleted from it, whatever became of the event.
+    kv_writes,
+    /// Operations on the store refused: over a bound, or called from `init`.
+    kv_refused,
     /// Failure reasons and `init` errors that were cut.
     reasons_cut,
 }
 
-const FAULT_NAMES: [&str; 10] =
-    ["trap", "panic", "fuel", "deadline", "memory", "stack", "table", "host-call", "contract", "cancelled"];
+const FAULT_NAMES: [&str; 11] =
+    ["trap", "panic", "fuel", "deadline", "memory", "stack", "table", "host-call", "handles", "contract", "cancelled"];
 
 impl Metrics {
     pub(crate) fn add(counter: &AtomicU64, amount: u64) {
@@ -144,6 +150,7 @@ mod tests {
             FaultKind::Stack { limit_bytes: 1 },
             FaultKind::Table { limit: 1 },
             FaultKind::HostCall { limit_bytes: 1 },
+            FaultKind::Handles { limit: 1 },
             FaultKind::Contract,
             FaultKind::Cancelled,
         ];

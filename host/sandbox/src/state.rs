@@ -1,9 +1,10 @@
 //! What one instance has on the host's side.
 //!
-//! Bounds of what wasmtime keeps here for a guest: at most [`HANDLES_MAX`] resources (streams, descriptors, requests; a
+//! Bounds of what wasmtime keeps here for a guest: at most [`HANDLES_MAX`] resources (streams, descriptors, requests, buckets; a
 //! descriptor is an open file of the host) and [`HANDLES_MAX`] handles, [`RANDOM_BYTES_MAX`] random bytes in one call, 64 KiB
 //! in one read of a stream, [`HEADER_BYTES_MAX`] of HTTP headers. Not bounded here: what a guest writes into a folder that it
-//! was granted for writing (give it a quota or a file system of its own), and the one blocking thread that a file operation
+//! was granted for writing (give it a quota or a file system of its own), the names that the host holds while a guest lists a
+//! folder (all of them at once: grant no folder of millions), and the one blocking thread that a file operation
 //! on a dead network mount holds until the system gives up, although the call itself is cut off at its deadline.
 
 use std::sync::Arc;
@@ -19,12 +20,13 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::bindings::Plugin;
 use crate::grants::{DirGrant, DirMode, Grants};
 use crate::http::Gate;
+use crate::keyvalue::{self, Pages};
 use crate::limiter::Limiter;
 use crate::plugin_log::PluginLog;
 use crate::template::Inner;
 
 /// Most resources and most handles of one instance.
-const HANDLES_MAX: usize = 1024;
+pub(crate) const HANDLES_MAX: u16 = 1024;
 /// Most random bytes in one call.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
 /// Most bytes of HTTP headers in one message, roughly, as they lie in memory.
@@ -38,7 +40,9 @@ pub(crate) struct State {
     /// When the running call must be over.
     deadline: Instant,
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(crate) table: ResourceTable,
+    /// Cursors into the store.
+    pub(crate) pages: Pages,
     http: WasiHttpCtx,
     gate: Gate,
 }
@@ -49,7 +53,7 @@ impl State {
         let log = PluginLog::new(template.clone());
         let wasi = wasi(&template.spec.grants, Some(&log))?;
         let mut table = ResourceTable::new();
-        table.set_max_capacity(HANDLES_MAX);
+        table.set_max_capacity(HANDLES_MAX.into());
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(HEADER_BYTES_MAX);
         let state = Self {
@@ -60,12 +64,13 @@ impl State {
             deadline: Instant::now(),
             wasi,
             table,
+            pages: Pages::default(),
             http,
         };
         let mut store = Store::new(template.component.inner.sandbox.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(usize::try_from(template.spec.limits.hostcall_bytes).unwrap_or(usize::MAX));
-        store.set_max_component_handles(HANDLES_MAX);
+        store.set_max_component_handles(HANDLES_MAX.into());
         store.epoch_deadline_callback(|store| {
             if Instant::now() >= store.data().deadline {
                 return Ok(UpdateDeadline::Interrupt);
@@ -80,6 +85,7 @@ impl State {
     pub(crate) fn begin(&mut self, delivery: Option<&Arc<Delivery>>, deadline: Instant) {
         self.deadline = deadline;
         self.limiter.begin();
+        self.pages.begin();
         self.log.begin(delivery);
         self.gate.begin(deadline);
     }
@@ -104,6 +110,9 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>, grants: &Grants) -> wasm
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     if !grants.http.is_empty() {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    }
+    if grants.kv {
+        keyvalue::add_to_linker(linker)?;
     }
     if grants.config {
         wasmtime_wasi_config::add_to_linker(linker, |state: &mut State| {

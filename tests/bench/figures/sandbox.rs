@@ -7,7 +7,7 @@ use bytes::Bytes;
 use criterion::measurement::{Measurement, WallTime};
 use criterion::{BenchmarkGroup, Criterion};
 use normalize_hooks::NormalizeHooks;
-use plugbus::bus::{Delivery, Draft, Event, Handler, Name, Outbox, OutboxLimits, Topic};
+use plugbus::bus::{Delivery, Draft, Event, Handler, Name, Outbox, OutboxLimits, State, StateLimits, Topic};
 use plugbus::sandbox::{PluginSpec, Sandbox, SandboxConfig, SandboxHandler};
 use plugbus_fixtures::built;
 use plugbus_sdk::testing;
@@ -161,6 +161,7 @@ fn delivery() -> Delivery {
         attempt: 1,
         subscription: Name::parse("bench").expect("it is a name"),
         outbox: Outbox::new(OutboxLimits::default()),
+        state: State::detached(StateLimits::default()),
     }
 }
 

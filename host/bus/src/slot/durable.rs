@@ -17,6 +17,7 @@ use crate::handler::Delivery;
 use crate::journal::{Batch, Permit, Retry, Settle, Write};
 use crate::name::Name;
 use crate::queue::Item;
+use crate::retry::RetryPolicy;
 use crate::settings::Settings;
 use crate::settlement::Waiter;
 use crate::state::{Conflict, State as Remembered};
@@ -159,7 +160,7 @@ impl Slot {
                 progress.takes(event.seq);
                 taken += 1;
                 match retry {
-                    Some(retry) => queue.push_delayed(item, due(&retry, &settings)),
+                    Some(retry) => queue.push_delayed(item, Instant::now() + rest(&retry, &settings.retry, now_ns())),
                     None => drop(queue.push(item)),
                 }
             } else {
@@ -286,12 +287,33 @@ fn item_of(event: &Arc<Event>, retry: Option<&Retry>, waiter: Option<Arc<Waiter>
     item
 }
 
-/// When a retry from before a restart is due. A clock that was set back holds nobody up for longer than the policy allows.
-fn due(retry: &Retry, settings: &Settings) -> Instant {
-    let rest = Duration::from_nanos(retry.due_ns.saturating_sub(now_ns()));
-    Instant::now() + rest.min(settings.retry.retry_after_max.max(settings.retry.backoff_max))
+/// What is left of the delay of a retry from before a restart. A clock that was set back holds nobody up for longer than the
+/// policy allows. Pure.
+fn rest(retry: &Retry, policy: &RetryPolicy, now_ns: u64) -> Duration {
+    let rest = Duration::from_nanos(retry.due_ns.saturating_sub(now_ns));
+    rest.min(policy.retry_after_max.max(policy.backoff_max))
 }
 
 fn retry_of(cursor: &Name, item: &Item, due_ns: u64) -> Retry {
     Retry { cursor: cursor.clone(), seq: item.event.seq, attempt: item.attempt, due_ns, history: item.history.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_holds_no_retry_up_for_longer_than_the_policy_allows() {
+        let name = Name::parse("s").unwrap_or_else(|error| panic!("{error}"));
+        let retry = |due_ns| Retry { cursor: name.clone(), seq: 1, attempt: 2, due_ns, history: Vec::new() };
+        let policy = RetryPolicy::default();
+        let second = 1_000_000_000;
+        for (due_ns, now_ns, expected) in [
+            (10 * second, 3 * second, Duration::from_secs(7)),
+            (10 * second, 30 * second, Duration::ZERO),
+            (u64::MAX, 0, Duration::from_secs(300)),
+        ] {
+            assert_eq!(rest(&retry(due_ns), &policy, now_ns), expected);
+        }
+    }
 }

@@ -37,6 +37,7 @@ pub(super) fn manifest(top: &Section<'_>, plugins_dir: &Path) -> Result<Manifest
         read_limits(&mut manifest.limits, &limits)?;
     }
     manifest.settings.outbox = manifest.limits.outbox();
+    manifest.settings.state = manifest.limits.state();
     if let Some(supervision) = top.section("supervision", "supervision")? {
         read_supervision(&mut manifest.supervision, &supervision)?;
     }
@@ -152,6 +153,9 @@ fn read_limits(limits: &mut Limits, table: &Section<'_>) -> Result<(), ManifestE
     set(&mut limits.reply_bytes, table.integer("reply_bytes")?, size);
     set(&mut limits.error_bytes, table.integer("error_bytes")?, size);
     set(&mut limits.http_requests_max, table.integer("http_requests_max")?, count);
+    set(&mut limits.kv_bytes, table.integer("kv_bytes")?, size);
+    set(&mut limits.kv_value_bytes, table.integer("kv_value_bytes")?, size);
+    set(&mut limits.kv_key_bytes, table.integer("kv_key_bytes")?, size);
     Ok(())
 }
 
@@ -183,6 +187,7 @@ fn read_grants(grants: &Section<'_>, plugins_dir: &Path) -> Result<Grants, Manif
     }
     Ok(Grants {
         config: grants.boolean("config")?.unwrap_or_default(),
+        kv: grants.boolean("kv")?.unwrap_or_default(),
         http: grants.array("http")?.iter().map(origin).collect::<Result<_, _>>()?,
         env: grants.table("env")?.map(|env| variables(grants, env)).transpose()?.unwrap_or_default(),
         dirs,

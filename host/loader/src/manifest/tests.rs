@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use plugbus_bus::{OrderingKey, WhenFull};
+use plugbus_bus::{OrderingKey, StateLimits, WhenFull};
 use plugbus_sandbox::{DirMode, TracingLog};
 use proptest::prelude::*;
 
@@ -58,6 +58,9 @@ deadline_ms = 250
 memory_bytes = 0x100_0000
 publishes_max = 3
 publish_bytes = 4
+kv_bytes = 5000
+kv_value_bytes = 600
+kv_key_bytes = 70
 
 [supervision]
 budget = 2
@@ -67,6 +70,7 @@ suspend_max_ms = 6
 
 [grants]
 config = true
+kv = true
 http = ["https://api.example.com", "http://127.0.0.1:8080"]
 env = { TOKEN = "hunter2" }
 
@@ -96,10 +100,12 @@ list = [1, 2.5, true, { deep = 1979-05-27 }]
     assert_eq!(settings.retry.attempts.get(), 3);
     assert_eq!(settings.retry.backoff_max, Duration::from_millis(20));
     assert_eq!((settings.outbox.events_max, settings.outbox.bytes_max), (3, 4));
+    let state = StateLimits { key_bytes_max: 70, value_bytes_max: 600, total_bytes_max: 5000 };
+    assert_eq!(settings.state, state);
     assert_eq!((manifest.limits.memory_bytes, manifest.limits.deadline), (0x100_0000, Duration::from_millis(250)));
     assert_eq!(manifest.supervision.suspend_max, Duration::from_millis(6));
     let grants = &manifest.grants;
-    assert_eq!((grants.config, grants.http.len(), grants.env["TOKEN"].as_str()), (true, 2, "hunter2"));
+    assert_eq!((grants.config, grants.kv, grants.http.len(), grants.env["TOKEN"].as_str()), (true, true, 2, "hunter2"));
     assert_eq!(grants.dirs[0].host, Path::new("plugins.d/data"));
     assert_eq!((grants.dirs[0].mode, grants.dirs[1].mode), (DirMode::ReadWrite, DirMode::ReadOnly));
     assert_eq!(grants.dirs[1].host, Path::new("/srv/in"));

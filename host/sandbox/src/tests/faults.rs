@@ -95,6 +95,8 @@ async fn exceptions_count_as_memory() {
     .items("(tag $e)");
     let mut spec = spec();
     spec.limits.fuel_per_event = 5_000_000_000;
+    // It is about memory: a slow machine must not turn it into a matter of time.
+    spec.limits.deadline = Duration::from_secs(120);
     let mut handler = start(&throws, spec).await;
     let fault = fault(&mut handler).await;
     assert_eq!(fault.kind, FaultKind::Memory { limit_bytes: 16 << 20 }, "{fault:?}");
@@ -148,6 +150,25 @@ async fn what_a_guest_passes_in_one_host_call_is_bounded() {
     );
     let mut handler = start(&guest, spec).await;
     assert_eq!(fault_kind(&mut handler).await, FaultKind::HostCall { limit_bytes: 1 << 20 });
+}
+
+#[tokio::test]
+async fn the_bound_on_a_host_call_is_for_each_call() {
+    let mut spec = spec();
+    spec.limits.hostcall_bytes = 100_000;
+    let guest = Guest {
+        pages: 2,
+        ..Guest::handling(
+            "(global.set $n (i32.const 0))
+             (loop (call $log (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 65536) (i32.const 60000))
+               (global.set $n (i32.add (global.get $n) (i32.const 1))) (br_if 0 (i32.lt_u (global.get $n) (i32.const 20))))
+             (i32.const 64)",
+        )
+    };
+    let mut handler = start(&guest.items("(global $n (mut i32) (i32.const 0))"), spec).await;
+    for _ in 0..3 {
+        handle(&mut handler).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -224,11 +245,19 @@ async fn the_numbers_of_core_instances_tables_and_memories_are_bounded() {
 
 #[tokio::test]
 async fn the_hosts_resources_that_a_guest_holds_are_bounded() {
-    let guest = Guest::handling("(loop (drop (call $sleep (i64.const 1))) (br 0)) (unreachable)").wasi(&[SLEEP, BLOCK]);
-    let mut handler = start(&guest, spec()).await;
-    let fault = fault(&mut handler).await;
-    assert!(matches!(fault.kind, FaultKind::HostCall { .. }), "{fault:?}");
-    assert!(handler.template().metrics().fuel_last < 1_000_000);
+    let hosts = Guest::handling("(loop (drop (call $sleep (i64.const 1))) (br 0)) (unreachable)").wasi(&[SLEEP, BLOCK]);
+    let make = super::guest::Wasi {
+        component: "(type $own (resource (rep i32))) (core func $make (canon resource.new $own))",
+        name: "make",
+        ty: "(param i32) (result i32)",
+    };
+    let own = Guest::handling("(loop (drop (call $make (i32.const 1))) (br 0)) (unreachable)").wasi(&[make]);
+    for guest in [hosts, own] {
+        let mut handler = start(&guest, spec()).await;
+        let fault = fault(&mut handler).await;
+        assert_eq!(fault.kind, FaultKind::Handles { limit: 1024 }, "{fault:?}");
+        assert!(handler.template().metrics().fuel_last < 1_000_000);
+    }
 }
 
 #[tokio::test]
@@ -263,5 +292,24 @@ async fn debug_information_does_not_hold_up_a_thread() {
     let begun = std::time::Instant::now();
     let fault = fault(&mut handler).await;
     assert_eq!(fault.backtrace.len(), 64);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+/// A C++ function whose parameters each have the one before twice: 400 bytes of name for a terabyte of text.
+fn explosive_name() -> String {
+    let digit = |n: u32| char::from_digit(n, 36).unwrap().to_ascii_uppercase();
+    let parameters: String = (0..35).map(|n| format!("S_IS{0}_S{0}_E", digit(n))).collect::<Vec<_>>().concat();
+    format!("_Z1fSt4pairIiiE{parameters}")
+}
+
+#[tokio::test]
+async fn names_that_grow_when_they_are_read_are_cut() {
+    let guest = Guest::handling("(call $named) (unreachable)")
+        .items(format!(r#"(func $named (@name "{}") (unreachable))"#, explosive_name()));
+    let mut handler = start(&guest, spec()).await;
+    let begun = std::time::Instant::now();
+    let fault = fault(&mut handler).await;
+    assert!(fault.backtrace.iter().all(|frame| frame.len() < 1200), "{fault:?}");
+    assert!(fault.backtrace[0].contains("_Z1fSt4pair"), "{fault:?}");
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }

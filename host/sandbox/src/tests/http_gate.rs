@@ -99,6 +99,21 @@ async fn any_other_scheme_host_or_port_is_refused_and_written_down() {
 }
 
 #[tokio::test]
+async fn an_address_in_disguise_is_not_the_granted_one() {
+    let port = server(OK).await;
+    let granted = format!("http://127.0.0.1:{port}");
+    for host in ["user@127.0.0.1", "user:password@127.0.0.1", "[::ffff:127.0.0.1]", "127.1", "0x7f.0.0.1", "2130706433"]
+    {
+        let mut probe = Probe::new(&[&granted]).await;
+        let result = probe.get(&format!("http://{host}:{port}/")).await;
+        assert!(matches!(result, Err(Error::HttpRequestDenied)), "{host}: {result:?}");
+    }
+    // The same place in other words is the same origin.
+    let mut probe = Probe::new(&[&granted]).await;
+    assert_eq!(probe.get(&format!("HTTP://127.0.0.1.:{port}/")).await.unwrap().0, 200);
+}
+
+#[tokio::test]
 async fn a_redirect_leads_nowhere_that_is_not_granted() {
     let secret = server(OK).await;
     let answer = format!("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:{secret}/\r\ncontent-length: 0\r\n\r\n");
@@ -155,7 +170,8 @@ async fn connections_end_with_the_call() {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut request = [0; 4096];
     assert!(stream.read(&mut request).await.unwrap() > 0);
-    probe.gate.end();
+    // The call that began it is over, or dropped with its instance.
+    drop(probe);
     assert!(matches!(sent.await.unwrap(), Err(Error::ConnectionTerminated)));
     // The server sees the end of the connection.
     tokio::time::timeout(Duration::from_secs(10), wait_for_end(&mut stream)).await.unwrap();
@@ -184,4 +200,46 @@ async fn tls_needs_a_certificate_and_no_process_wide_provider() {
     let result = probe.get(&format!("https://127.0.0.1:{port}/")).await;
     assert!(matches!(result, Err(Error::Tls(_))), "{result:?}");
     assert!(tokio_rustls::rustls::crypto::CryptoProvider::get_default().is_none());
+}
+
+/// The first line that a server gets for a request, or the refusal.
+async fn request_line(
+    request: impl FnOnce(u16) -> Result<::http::Request<()>, ::http::Error>,
+) -> Result<String, Error> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut probe = Probe::new(&[&format!("http://127.0.0.1:{port}")]).await;
+    let body: WasiBody = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let Ok(request) = request(port) else { return Err(Error::HttpRequestUriInvalid) };
+    let sent = Pin::from(probe.gate.send_request(request.map(|()| body), None, Box::new(async { Ok(()) })));
+    let seen = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut bytes = [0; 4096];
+        let count = stream.read(&mut bytes).await.unwrap();
+        String::from_utf8_lossy(&bytes[..count]).lines().next().unwrap_or_default().to_owned()
+    };
+    tokio::select! {
+        result = sent => Err(result.map(drop).unwrap_err()),
+        line = seen => Ok(line),
+    }
+}
+
+#[tokio::test]
+async fn a_request_names_no_other_server_and_opens_no_tunnel() {
+    let to = |method: &'static str, path: &'static str| {
+        request_line(move |port| {
+            let authority = format!("127.0.0.1:{port}");
+            let uri = ::http::Uri::builder().scheme("http").authority(authority).path_and_query(path).build()?;
+            ::http::Request::builder().method(method).uri(uri).body(())
+        })
+    };
+    assert_eq!(to("GET", "/a?b=http://evil/").await.unwrap(), "GET /a?b=http://evil/ HTTP/1.1");
+    assert_eq!(to("GET", "//evil/").await.unwrap(), "GET //evil/ HTTP/1.1");
+    assert_eq!(to("OPTIONS", "*").await.unwrap(), "OPTIONS * HTTP/1.1");
+    for path in ["http://evil/", "evil:80", "evil", "?q", "@evil/"] {
+        let line = to("GET", path).await;
+        assert!(line.as_ref().map_or(true, |line| line.starts_with("GET /")), "{path}: {line:?}");
+    }
+    let tunnel = to("CONNECT", "/").await;
+    assert!(matches!(tunnel, Err(Error::HttpRequestDenied)), "{tunnel:?}");
 }

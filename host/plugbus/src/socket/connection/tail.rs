@@ -152,7 +152,7 @@ impl Past {
             let message = "this host keeps no journal, so there is no past to begin with (`journal.enabled`)";
             return Err(ErrorLine::new(ErrorCode::BadRequest, message));
         };
-        let filters = filters.iter().map(|text| Filter::parse(text)).collect::<Result<_, _>>();
+        let filters = filters.iter().map(Filter::parse).collect::<Result<_, _>>();
         let filters = filters.map_err(|error| ErrorLine::new(ErrorCode::BadRequest, format!("filter {error}")))?;
         let next = operations::past::seq_of(journal.as_ref(), from).await?.max(1);
         // The subscription is there: whatever it does not see is committed up to here.

@@ -146,3 +146,33 @@ pub(in crate::tests) const TCP: Wasi = Wasi {
     name: "tcp",
     ty: "(param i32 i32)",
 };
+
+/// `wasi:sockets`, for names: `$net` gives the network, [`RESOLVE`] looks up.
+pub(in crate::tests) const NETWORK: Wasi = Wasi {
+    component: r#"
+      (import "wasi:sockets/network@0.2.0" (instance $network
+        (export "network" (type (sub resource)))
+        (type $e0 (enum "unknown" "access-denied" "not-supported" "invalid-argument" "out-of-memory" "timeout" "concurrency-conflict" "not-in-progress" "would-block" "invalid-state" "new-socket-limit" "address-not-bindable" "address-in-use" "remote-unreachable" "connection-refused" "connection-reset" "connection-aborted" "datagram-too-large" "name-unresolvable" "temporary-resolver-failure" "permanent-resolver-failure"))
+        (export "error-code" (type $e (eq $e0)))))
+      (alias export $network "network" (type $net-type))
+      (alias export $network "error-code" (type $net-error))
+      (import "wasi:sockets/instance-network@0.2.0" (instance $instance-network
+        (alias outer 1 $net-type (type $n0))
+        (export "network" (type $n (eq $n0)))
+        (export "instance-network" (func (result (own $n))))))
+      (import "wasi:sockets/ip-name-lookup@0.2.0" (instance $lookup
+        (export "resolve-address-stream" (type $s (sub resource)))
+        (alias outer 1 $net-type (type $n0))
+        (export "network" (type $n (eq $n0)))
+        (alias outer 1 $net-error (type $e0))
+        (export "error-code" (type $e (eq $e0)))
+        (export "resolve-addresses" (func (param "network" (borrow $n)) (param "name" string)
+          (result (result (own $s) (error $e)))))))
+      (core func $net (canon lower (func $instance-network "instance-network")))
+      (core func $resolve (canon lower (func $lookup "resolve-addresses") (memory $mem)))"#,
+    name: "net",
+    ty: "(result i32)",
+};
+
+/// Goes with [`NETWORK`]: network, name and its length, address of the result.
+pub(in crate::tests) const RESOLVE: Wasi = Wasi { component: "", name: "resolve", ty: "(param i32 i32 i32 i32)" };
