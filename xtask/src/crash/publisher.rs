@@ -8,11 +8,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::connection::{Answer, Connection, Through};
 use super::random::Random;
-use crate::live::Cli;
+use crate::live::{Cli, LIMIT, LiveError};
 
 /// Most events that are published at once.
 const BURST_MAX: u64 = 8;
@@ -73,10 +73,17 @@ impl Publishers {
     }
 
     /// Lets them end once nothing is without an answer, for which there must be a daemon. What each of them did.
-    pub(super) fn finish(mut self) -> Vec<Published> {
+    pub(super) fn finish(mut self) -> Result<Vec<Published>, LiveError> {
         self.word.store(FINISH, Relaxed);
+        let begun = Instant::now();
+        while !self.threads.iter().all(JoinHandle::is_finished) {
+            if begun.elapsed() > LIMIT {
+                return Err(LiveError::slow("the last answers to the publishers"));
+            }
+            thread::sleep(AWAY);
+        }
         // One that panicked has published nothing that counts; its events then are in nobody's list, which is noticed.
-        self.threads.drain(..).filter_map(|thread| thread.join().ok()).collect()
+        Ok(self.threads.drain(..).filter_map(|thread| thread.join().ok()).collect())
     }
 }
 

@@ -68,7 +68,7 @@ impl<'a> Rounds<'a> {
             daemon = self.started()?;
         }
         self.is_away = self.is_away && self.put_back_now(rounds).map(|()| false)?;
-        let published = publishers.finish();
+        let published = publishers.finish()?;
         let told = evidence::when_settled(&self.cli)?;
         daemon.stop()?;
         self.note_death()?;
