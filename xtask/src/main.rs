@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own tasks. Each task is a module; `process` and `workspace` are what they share.
 
 mod bench;
+mod crash;
 mod demo;
 mod fuzz;
 mod guests;
@@ -39,6 +40,8 @@ enum Task {
     Lint,
     /// Set up, build the guests, and run the demo and every test of the workspace.
     Test,
+    /// Kill a real daemon again and again while events stream in, and see that nothing acknowledged is lost or done twice.
+    Crash(crash::CrashArguments),
     /// Run the fuzz targets of tests/fuzz, each for a bounded time.
     Fuzz(fuzz::FuzzArguments),
     /// Take the figures (time, memory), each beside something of the same run; print them and write
@@ -70,6 +73,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Task::Demo => demo::run(&workspace)?,
         Task::Lint => lint::run(&workspace)?,
         Task::Test => test::run(&workspace)?,
+        Task::Crash(ref arguments) => crash::run(&workspace, arguments)?,
         Task::Fuzz(ref arguments) => fuzz::run(&workspace, arguments)?,
         Task::Bench { ref names } => bench::run(&workspace, names)?,
     }

@@ -53,7 +53,7 @@ pub struct SubscriptionStats {
     pub suspended: bool,
     /// Events taken in.
     pub matched: u64,
-    /// Attempts that ended, those that were cut off included.
+    /// Attempts that came to their own end. One that was cut off is no attempt, and counts among the faults only.
     pub attempts: u64,
     /// Deliveries acked.
     pub acked: u64,
@@ -145,7 +145,7 @@ impl Counters {
     }
 
     /// Counts a fault.
-    fn fault(&self, kind: FaultKind) {
+    pub(crate) fn fault(&self, kind: FaultKind) {
         let name = kind.name();
         if let Some((_, counter)) = FAULT_KINDS.iter().zip(&self.faults).find(|(known, _)| **known == name) {
             counter.fetch_add(1, Relaxed);

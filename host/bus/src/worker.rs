@@ -53,6 +53,7 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
         outbox: Outbox::new(settings.outbox),
         state: State::new(slot.store.clone(), settings.state),
     });
+    let begun = Instant::now();
     let outcome = match settings.timeout {
         None => caught(handler, &delivery).await,
         Some(limit) => match tokio::time::timeout(limit, caught(handler, &delivery)).await {
@@ -63,7 +64,7 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
             }
         },
     };
-    slot.counters.attempt(outcome.as_ref().err(), in_flight.begun.elapsed());
+    slot.counters.attempt(outcome.as_ref().err(), begun.elapsed());
     let random = if outcome.is_ok() { 0.0 } else { random() };
     let next = decide(delivery.attempt, &outcome, &settings.retry, random);
     let staged = delivery.outbox.take();
@@ -139,7 +140,6 @@ fn dead_reason(verdict: Verdict, attempts: u32, error: HandlerError) -> DeadReas
 /// has acked, it is settled.
 struct InFlight {
     slot: Arc<Slot>,
-    begun: Instant,
     item: Option<Item>,
     acked: Option<Acked>,
 }
@@ -152,7 +152,7 @@ struct Acked {
 
 impl InFlight {
     fn new(slot: Arc<Slot>, item: Item) -> Self {
-        Self { slot, begun: Instant::now(), item: Some(item), acked: None }
+        Self { slot, item: Some(item), acked: None }
     }
 
     /// Another handler has changed what this one had read: nothing of this attempt is kept, and it does not count.
@@ -184,9 +184,8 @@ impl Drop for InFlight {
             return conclude(&self.slot, item, Ok(acked.reply), Next::Ack);
         }
         let fault = Fault::new(FaultKind::Cancelled, "the handler was cut off: replaced or stopped");
-        let error = fault.into();
-        self.slot.counters.attempt(Some(&error), self.begun.elapsed());
-        conclude(&self.slot, item, Err(error), Next::Again);
+        self.slot.counters.fault(FaultKind::Cancelled);
+        conclude(&self.slot, item, Err(fault.into()), Next::Again);
     }
 }
 

@@ -115,6 +115,15 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A process that is being forked has the file open too until it runs something else, and would hold the lock on.
+        if let Some(Err(error)) = self.file.as_ref().map(File::unlock) {
+            tracing::warn!(%error, "cannot unlock the journal");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+#[cfg(unix)]
+mod owner;
+
 /// The folder of a compile cache.
 #[derive(Debug)]
 pub(crate) struct CacheFolder {
@@ -36,6 +39,8 @@ impl CacheFolder {
     pub(crate) fn open(folder: &Path) -> io::Result<(Self, wasmtime::Cache)> {
         make(folder)?;
         let folder = fs::canonicalize(folder)?;
+        #[cfg(unix)]
+        owner::check(&folder)?;
         let code = folder.join("code");
         let opened = Self { entries: code.join("modules"), digests: folder.join("digests") };
         make(&opened.entries)?;

@@ -15,7 +15,8 @@ use crate::log::{LogSink, TracingLog};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxConfig {
     /// Folder of the on-disk compile cache; none by default (then each start compiles again: seconds of CPU for a
-    /// JavaScript or Python plugin). It holds machine code that the host runs: nobody else may write there.
+    /// JavaScript or Python plugin). It holds machine code that the host runs: a folder that
+    /// others own or may write into is refused.
     pub cache_dir: Option<PathBuf>,
     /// Largest component that is looked at. Default 64 MiB.
     pub component_bytes_max: usize,
@@ -30,7 +31,7 @@ pub struct SandboxConfig {
     pub stack_bytes: usize,
     /// How often a running guest is made to look at the clock and to let other tasks run. Default 2 ms: a spinning guest
     /// delays what shares its thread by no more than that, and one thread waking 500 times a second costs well under 1 %
-    /// of a core. Deadlines are exact to one tick.
+    /// of a core. Deadlines are exact to one tick. At most 1 s.
     pub tick: Duration,
 }
 

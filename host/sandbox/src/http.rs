@@ -3,7 +3,7 @@
 //! The gate lets a request through when its origin is granted, and connects only to an address that it checked itself (so a
 //! name cannot be pointed somewhere else between the check and the connection). It follows no redirect: a guest that does
 //! makes a new request, which goes through the same gate. What bounds it: `http_requests_max` for each event, the call's
-//! deadline for each phase of a request, one connection for each request, 64 KiB of the connection's read buffer. When the
+//! deadline for each phase of a request, four lookups of names at one time, one connection for each request, 64 KiB of the connection's read buffer. When the
 //! call ends, its connections end, whatever the guest still holds. Every refusal is counted and written to the plugin's log.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::plugin_log::PluginLog;
 use crate::template::Inner;
 use connect::{Target, Timeouts};
 
-mod address;
+pub(crate) mod address;
 mod body;
 mod connect;
 
@@ -133,7 +133,7 @@ async fn send(
         })?),
         Scheme::Http => None,
     };
-    let addresses = match tokio::time::timeout(timeouts.connect, address::resolve(&origin)).await {
+    let addresses = match tokio::time::timeout(timeouts.connect, address::resolve(&origin, &template.lookups)).await {
         Err(_elapsed) => return Err(Error::DnsTimeout),
         Ok(Err(address::ResolveError::Lookup(error))) => {
             log.host(LogLevel::Warn, &format!("HTTP request to `{origin}`: name lookup: {error}"));

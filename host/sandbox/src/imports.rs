@@ -59,6 +59,8 @@ fn publish(
     }
     let mut draft = Draft::new(topic).source(template.publisher.clone()).payload(from_guest(payload));
     draft.extensions = extensions.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    // With what is passed on, so that what is staged here is not refused when it is released.
+    let draft = draft.caused_by(&delivery.event);
     template.spec.event_limits.check(&draft).map_err(|error| PublishError::Invalid(error.to_string()))?;
     delivery
         .outbox

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{InstancePre, Linker};
 use wasmtime_wasi_config::WasiConfigVariables;
@@ -16,6 +17,7 @@ use crate::bindings::exports::plugbus::plugin::subscriber::{Event, Failure, Payl
 use crate::compile::Component;
 use crate::config::PluginSpec;
 use crate::contract::{self, Import};
+use crate::http::address::LOOKUPS_MAX;
 use crate::metrics::Metrics;
 use crate::state::{self, State};
 use crate::template::{Inner, Template};
@@ -95,6 +97,7 @@ impl Component {
             config_variables,
             spec,
             metrics: Metrics::default(),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
         };
         Ok(Template { inner: Arc::new(inner) })
     }

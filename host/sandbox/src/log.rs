@@ -1,5 +1,6 @@
 //! Where a plugin's log lines go.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Takes the log lines of plugins. Called from inside a guest's call: it must not block.
@@ -64,13 +65,15 @@ impl fmt::Display for LogLevel {
     }
 }
 
-/// Passes lines on to `tracing`, target `plugbus::plugin`. The default.
+/// Passes lines on to `tracing`, target `plugbus::plugin`. The default. Control characters are escaped: a plugin must not
+/// write lines of the host's log that look like others'.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TracingLog;
 
 impl LogSink for TracingLog {
     fn log(&self, line: &LogLine<'_>) {
         let LogLine { plugin, context, message, event_id, level } = *line;
+        let (context, message) = (&*one_line(context), one_line(message));
         match level {
             LogLevel::Trace => tracing::trace!(target: "plugbus::plugin", plugin, context, event_id, "{message}"),
             LogLevel::Debug => tracing::debug!(target: "plugbus::plugin", plugin, context, event_id, "{message}"),
@@ -80,5 +83,26 @@ impl LogSink for TracingLog {
                 tracing::error!(target: "plugbus::plugin", plugin, context, event_id, "{message}");
             }
         }
+    }
+}
+
+/// The text without control characters but tabs.
+fn one_line(text: &str) -> Cow<'_, str> {
+    let hostile = |c: char| c.is_control() && c != '\t';
+    if !text.contains(hostile) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if hostile(c) { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_one_line() {
+        assert!(matches!(one_line("plain\tü \\ \"x\""), Cow::Borrowed(_)));
+        assert_eq!(one_line("a\nERROR forged \u{1b}[31m"), "a\\nERROR forged \\u{1b}[31m");
     }
 }

@@ -35,7 +35,7 @@ struct Inner {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
-    /// The folder of the compile cache cannot be made.
+    /// The folder of the compile cache cannot be made, or others may write into it: the host runs what lies there.
     #[error("compile cache {}: not usable; name another folder or none", path.display())]
     Cache {
         /// The folder.
@@ -60,6 +60,9 @@ impl Sandbox {
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         if config.tick.is_zero() || config.compiles_max == 0 || config.instances_max == 0 {
             return Err(SandboxError::Engine("tick, compiles_max and instances_max must not be zero".into()));
+        }
+        if config.tick > TICK_MAX {
+            return Err(SandboxError::Engine(format!("a tick is at most {} s long", TICK_MAX.as_secs())));
         }
         let mut settings = settings(&config);
         let mut cache = None;
@@ -134,6 +137,9 @@ fn settings(config: &SandboxConfig) -> wasmtime::Config {
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(crate::fault::FRAMES_MAX));
     settings
 }
+
+/// Longest tick: a spinning guest keeps its thread for so long, and deadlines are no more exact.
+const TICK_MAX: Duration = Duration::from_secs(1);
 
 /// Stack for host functions on top of the wasm stack. Address space; only what is touched is memory.
 const HOST_STACK_BYTES: usize = 2 << 20;

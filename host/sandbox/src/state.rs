@@ -3,7 +3,8 @@
 //! Bounds of what wasmtime keeps here for a guest: at most [`HANDLES_MAX`] resources (streams, descriptors, requests, buckets; a
 //! descriptor is an open file of the host) and [`HANDLES_MAX`] handles, [`RANDOM_BYTES_MAX`] random bytes in one call, 64 KiB
 //! in one read of a stream, [`HEADER_BYTES_MAX`] of HTTP headers. Not bounded here: what a guest writes into a folder that it
-//! was granted for writing (give it a quota or a file system of its own), and the one blocking thread that a file operation
+//! was granted for writing (give it a quota or a file system of its own), the names that the host holds while a guest lists a
+//! folder (all of them at once: grant no folder of millions), and the one blocking thread that a file operation
 //! on a dead network mount holds until the system gives up, although the call itself is cut off at its deadline.
 
 use std::sync::Arc;

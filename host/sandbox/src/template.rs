@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use plugbus_bus::{Fault, FaultKind, TopicError};
+use tokio::sync::Semaphore;
 use wasmtime_wasi_config::WasiConfigVariables;
 
 use crate::bindings::PluginPre;
@@ -29,6 +30,8 @@ pub(crate) struct Inner {
     /// For `wasi:config/store`; empty where it is not granted.
     pub(crate) config_variables: WasiConfigVariables,
     pub(crate) metrics: Metrics,
+    /// Turns for lookups of names.
+    pub(crate) lookups: Arc<Semaphore>,
 }
 
 /// Why an instance did not start.

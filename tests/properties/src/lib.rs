@@ -13,6 +13,7 @@ mod component;
 mod config;
 mod emit;
 mod hook;
+mod journal_record;
 mod manifest;
 mod message;
 mod origin;
@@ -26,6 +27,7 @@ pub use component::component;
 pub use config::config;
 pub use emit::emit;
 pub use hook::hook;
+pub use journal_record::journal_record;
 pub use manifest::manifest;
 pub use origin::origin;
 pub use request::request;
@@ -43,6 +45,7 @@ pub const ALL: &[(&str, Property)] = &[
     ("config", config),
     ("emit", emit),
     ("hook", hook),
+    ("journal_record", journal_record),
     ("manifest", manifest),
     ("origin", origin),
     ("request", request),

@@ -1,8 +1,19 @@
 //! Which addresses a guest may be connected to.
+//!
+//! The system's resolver blocks a thread for as long as it likes, whatever becomes of the request, so that a guest which asks
+//! again and again while it is slow would take one thread after the other from the whole host: [`LOOKUPS_MAX`] bounds them
+//! for each plugin, and further requests wait within their own time.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io::{Error, Result};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use crate::origin::{Host, Origin};
+
+/// Most lookups of names at one time, for one generation of a plugin.
+pub(crate) const LOOKUPS_MAX: usize = 4;
 
 /// Why a host has no address to connect to.
 #[derive(Debug)]
@@ -20,17 +31,37 @@ const ADDRESSES_MAX: usize = 8;
 ///
 /// An address written in the grant is meant literally. `localhost` is loopback and nothing else. Any other name must lead
 /// to public addresses: those that are not are left out, and a name with no other is refused.
-pub(super) async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, ResolveError> {
-    let name = match origin.host() {
+pub(super) async fn resolve(
+    origin: &Origin,
+    lookups: &Arc<Semaphore>,
+) -> std::result::Result<Vec<SocketAddr>, ResolveError> {
+    let target = match origin.host() {
         Host::Ip(address) => return Ok(vec![SocketAddr::new(*address, origin.port())]),
-        Host::Name(name) => name,
+        Host::Name(name) => (name.clone(), origin.port()),
     };
-    let found = tokio::net::lookup_host((name.as_str(), origin.port())).await.map_err(ResolveError::Lookup)?;
+    let found = bounded(lookups, move || target.to_socket_addrs()).await.map_err(ResolveError::Lookup)?;
     choose(found, origin.may_be_private())
 }
 
+/// Runs something that blocks on a thread for that, when its turn has come. It keeps its turn to its end, even where nobody
+/// waits for it any more.
+async fn bounded<T: Send + 'static>(
+    lookups: &Arc<Semaphore>,
+    look_up: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let permit = lookups.clone().acquire_owned().await.map_err(Error::other)?;
+    let blocking = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        look_up()
+    });
+    blocking.await.map_err(Error::other)?
+}
+
 /// Keeps what may be connected to. Pure.
-fn choose(found: impl Iterator<Item = SocketAddr>, localhost: bool) -> Result<Vec<SocketAddr>, ResolveError> {
+fn choose(
+    found: impl Iterator<Item = SocketAddr>,
+    localhost: bool,
+) -> std::result::Result<Vec<SocketAddr>, ResolveError> {
     let (allowed, refused): (Vec<_>, Vec<_>) =
         found.partition(|address| if localhost { address.ip().is_loopback() } else { is_public(address.ip()) });
     match (allowed.is_empty(), refused.first()) {
@@ -94,7 +125,31 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[tokio::test]
+    async fn lookups_that_hang_keep_their_turn_and_no_more_threads_than_that() {
+        let lookups = Arc::new(Semaphore::new(2));
+        let (end, hang) = std::sync::mpsc::channel::<()>();
+        let hang = Arc::new(std::sync::Mutex::new(hang));
+        let begun = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        for _ in 0..10 {
+            let (hang, begun) = (hang.clone(), begun.clone());
+            let look_up = move || {
+                begun.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let _ended = hang.lock().unwrap().recv();
+                Ok(())
+            };
+            // Given up, as at a time-out.
+            assert!(tokio::time::timeout(Duration::from_millis(10), bounded(&lookups, look_up)).await.is_err());
+        }
+        assert!(begun.load(std::sync::atomic::Ordering::SeqCst) <= 2);
+        drop(end);
+        let found = tokio::time::timeout(Duration::from_secs(30), bounded(&lookups, || Ok(7))).await.unwrap();
+        assert_eq!(found.unwrap(), 7);
+    }
 
     #[test]
     fn only_addresses_of_the_public_internet_are_public() {

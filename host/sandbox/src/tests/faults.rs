@@ -95,6 +95,8 @@ async fn exceptions_count_as_memory() {
     .items("(tag $e)");
     let mut spec = spec();
     spec.limits.fuel_per_event = 5_000_000_000;
+    // It is about memory: a slow machine must not turn it into a matter of time.
+    spec.limits.deadline = Duration::from_secs(120);
     let mut handler = start(&throws, spec).await;
     let fault = fault(&mut handler).await;
     assert_eq!(fault.kind, FaultKind::Memory { limit_bytes: 16 << 20 }, "{fault:?}");
@@ -148,6 +150,25 @@ async fn what_a_guest_passes_in_one_host_call_is_bounded() {
     );
     let mut handler = start(&guest, spec).await;
     assert_eq!(fault_kind(&mut handler).await, FaultKind::HostCall { limit_bytes: 1 << 20 });
+}
+
+#[tokio::test]
+async fn the_bound_on_a_host_call_is_for_each_call() {
+    let mut spec = spec();
+    spec.limits.hostcall_bytes = 100_000;
+    let guest = Guest {
+        pages: 2,
+        ..Guest::handling(
+            "(global.set $n (i32.const 0))
+             (loop (call $log (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 65536) (i32.const 60000))
+               (global.set $n (i32.add (global.get $n) (i32.const 1))) (br_if 0 (i32.lt_u (global.get $n) (i32.const 20))))
+             (i32.const 64)",
+        )
+    };
+    let mut handler = start(&guest.items("(global $n (mut i32) (i32.const 0))"), spec).await;
+    for _ in 0..3 {
+        handle(&mut handler).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -99,6 +99,21 @@ async fn any_other_scheme_host_or_port_is_refused_and_written_down() {
 }
 
 #[tokio::test]
+async fn an_address_in_disguise_is_not_the_granted_one() {
+    let port = server(OK).await;
+    let granted = format!("http://127.0.0.1:{port}");
+    for host in ["user@127.0.0.1", "user:password@127.0.0.1", "[::ffff:127.0.0.1]", "127.1", "0x7f.0.0.1", "2130706433"]
+    {
+        let mut probe = Probe::new(&[&granted]).await;
+        let result = probe.get(&format!("http://{host}:{port}/")).await;
+        assert!(matches!(result, Err(Error::HttpRequestDenied)), "{host}: {result:?}");
+    }
+    // The same place in other words is the same origin.
+    let mut probe = Probe::new(&[&granted]).await;
+    assert_eq!(probe.get(&format!("HTTP://127.0.0.1.:{port}/")).await.unwrap().0, 200);
+}
+
+#[tokio::test]
 async fn a_redirect_leads_nowhere_that_is_not_granted() {
     let secret = server(OK).await;
     let answer = format!("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:{secret}/\r\ncontent-length: 0\r\n\r\n");
@@ -155,7 +170,8 @@ async fn connections_end_with_the_call() {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut request = [0; 4096];
     assert!(stream.read(&mut request).await.unwrap() > 0);
-    probe.gate.end();
+    // The call that began it is over, or dropped with its instance.
+    drop(probe);
     assert!(matches!(sent.await.unwrap(), Err(Error::ConnectionTerminated)));
     // The server sees the end of the connection.
     tokio::time::timeout(Duration::from_secs(10), wait_for_end(&mut stream)).await.unwrap();

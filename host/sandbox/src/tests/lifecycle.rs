@@ -212,6 +212,72 @@ async fn an_instance_near_its_memory_limit_is_made_anew_before_the_next_event() 
 }
 
 #[tokio::test]
+async fn fuel_is_filled_up_for_each_event() {
+    // Each event takes well over half of what one may.
+    let guest = Guest::handling(
+        "(global.set $n (i32.const 0))
+         (loop (global.set $n (i32.add (global.get $n) (i32.const 1)))
+           (br_if 0 (i32.lt_u (global.get $n) (i32.const 5000000)))) (i32.const 64)",
+    )
+    .items("(global $n (mut i32) (i32.const 0))");
+    let mut handler = start(&guest, spec()).await;
+    for _ in 0..4 {
+        assert_eq!(handle(&mut handler).await, Ok(Reply(None)));
+    }
+    let metrics = handler.template().metrics();
+    assert!(metrics.fuel_max > 25_000_000 && metrics.fuel_total > 100_000_000, "{metrics:?}");
+    assert_eq!(metrics.instances_created, 1);
+}
+
+#[tokio::test]
+async fn init_has_a_deadline_of_its_own() {
+    let start = async |init: &str| {
+        let mut spec = spec();
+        spec.limits.fuel_init = u64::MAX;
+        spec.limits.deadline_init = std::time::Duration::from_millis(50);
+        let guest = Guest::starting(init).wasi(&[SLEEP, BLOCK]);
+        let error = template(&guest, spec).await.start().await.map(drop).unwrap_err();
+        let StartError::Fault(fault) = error else { panic!("{error:?}") };
+        fault.kind
+    };
+    let expected = FaultKind::Deadline { limit: std::time::Duration::from_millis(50) };
+    assert_eq!(start("(loop (br 0)) (unreachable)").await, expected);
+    assert_eq!(start("(call $block (call $sleep (i64.const 3600000000000))) (unreachable)").await, expected);
+}
+
+#[tokio::test]
+async fn places_in_the_pool_come_back_after_faults_and_dropped_calls() {
+    let sandbox = Sandbox::new(SandboxConfig { instances_max: 2, ..SandboxConfig::default() }).unwrap();
+    if !sandbox.is_pooling() {
+        return; // No address space for a pool here: nothing to test.
+    }
+    // Traps, or waits for the host, by turns.
+    let guest = Guest::handling(
+        "(if (i32.eq (i32.load offset=76 (local.get $event)) (i32.const 1)) (then (unreachable)))
+         (call $block (call $sleep (i64.const 3600000000000))) (i32.const 64)",
+    )
+    .wasi(&[SLEEP, BLOCK]);
+    let link = sandbox.compile(guest.binary()).await.unwrap().link(spec()).unwrap();
+    let (mut one, _two) = (link.start().await.unwrap(), link.start().await.unwrap());
+    for attempt in 0..10 {
+        let first = delivery(event("{}"));
+        let (event, subscription) = (first.event.clone(), first.subscription.clone());
+        let outbox = Outbox::new(OutboxLimits::default());
+        let state = plugbus_bus::State::detached(plugbus_bus::StateLimits::default());
+        let delivery = Arc::new(Delivery { event, attempt: attempt % 2 + 1, subscription, outbox, state });
+        if delivery.attempt == 1 {
+            let fault = one.handle(&delivery).await.unwrap_err().fault().cloned().unwrap();
+            assert_eq!(fault.kind, FaultKind::Trap, "{fault:?}");
+        } else {
+            let wait = std::time::Duration::from_millis(20);
+            assert!(tokio::time::timeout(wait, one.handle(&delivery)).await.is_err());
+        }
+    }
+    let metrics = link.metrics();
+    assert_eq!((metrics.cancelled, metrics.faults.get("trap")), (5, Some(&5)));
+}
+
+#[tokio::test]
 async fn a_call_that_is_dropped_takes_its_instance_with_it() {
     let guest = Guest::handling(
         "(if (i32.eq (i32.load offset=76 (local.get $event)) (i32.const 1))

@@ -197,6 +197,36 @@ async fn a_cache_folder_that_cannot_be_made_is_an_error_with_its_path() {
     assert!(matches!(error, crate::SandboxError::Cache { .. }), "{error:?}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_cache_folder_that_others_may_write_into_is_refused() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    std::fs::create_dir(&cache).unwrap();
+    let open = |mode: u32| {
+        std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(mode)).unwrap();
+        let config =
+            SandboxConfig { cache_dir: Some(cache.clone()), pooling: Pooling::Off, ..SandboxConfig::default() };
+        Sandbox::new(config).map(drop)
+    };
+    open(0o700).unwrap();
+    open(0o755).unwrap();
+    for mode in [0o777, 0o770, 0o1777] {
+        let error = open(mode).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("others may write"), "{mode:o}: {cause}");
+    }
+    // Only root can give a folder away.
+    if chown(&cache, Some(65534), None).is_ok() {
+        let error = open(0o700).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("somebody else"), "{cause}");
+    }
+    let left: Vec<_> = std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("probe")), "{left:?}");
+}
+
 #[tokio::test]
 async fn instances_from_a_pool_work_and_its_end_is_an_error() {
     let sandbox = Sandbox::new(SandboxConfig { instances_max: 2, ..SandboxConfig::default() }).unwrap();
@@ -231,6 +261,63 @@ async fn a_component_says_what_it_is() {
     assert_eq!((info.size_bytes, info.sha256.len()), (wasm.len(), 64));
     assert_eq!(info.exports, [crate::SUBSCRIBER]);
     assert_eq!(info.imports, ["plugbus:plugin/publisher@0.1.0", "wasi:logging/logging@0.1.0-draft"]);
+}
+
+#[tokio::test]
+async fn compiling_leaves_the_runtimes_thread_to_others_and_waits_its_turn() {
+    let sandbox = sandbox();
+    let functions: String =
+        (0..3000).map(|n| format!("(func (param i32) (result i32) (i32.mul (local.get 0) (i32.const {n})))")).collect();
+    let wasm = Guest::default().items(functions).binary();
+    // The runtime of this test has one thread: the count goes on only if compiling does not hold it.
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = count.clone();
+    let other = tokio::spawn(async move {
+        loop {
+            counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    sandbox.compile(wasm).await.unwrap();
+    other.abort();
+    assert!(count.load(std::sync::atomic::Ordering::Relaxed) > 100);
+
+    let turn = sandbox.compiles().acquire_owned().await.unwrap();
+    let mut waiting = std::pin::pin!(sandbox.compile(Guest::default().binary()));
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(50), waiting.as_mut()).await.is_err());
+    drop(turn);
+    waiting.await.unwrap();
+}
+
+#[tokio::test]
+async fn damaged_components_are_errors_wherever_they_are_damaged() {
+    let sandbox = sandbox();
+    let wasm = Guest::default().wasi(&[CONFIG]).binary();
+    let mut refused = 0;
+    for place in (8..wasm.len()).step_by(wasm.len() / 150) {
+        let mut damaged = wasm.to_vec();
+        damaged[place] ^= 0xa5;
+        refused += usize::from(match sandbox.compile(damaged.into()).await {
+            Ok(component) => component.link(spec()).is_err(),
+            Err(CompileError::Compiler(panic)) => panic!("at {place}: {panic}"),
+            Err(_) => true,
+        });
+    }
+    assert!(refused > 75, "{refused}");
+}
+
+#[tokio::test]
+async fn engine_settings_out_of_range_are_refused() {
+    let default = || SandboxConfig { pooling: Pooling::Off, ..SandboxConfig::default() };
+    for config in [
+        SandboxConfig { tick: std::time::Duration::ZERO, ..default() },
+        SandboxConfig { tick: std::time::Duration::MAX, ..default() },
+        SandboxConfig { compiles_max: 0, ..default() },
+        SandboxConfig { instances_max: 0, ..default() },
+    ] {
+        let error = Sandbox::new(config.clone()).map(drop).unwrap_err();
+        assert!(matches!(error, crate::SandboxError::Engine(_)), "{config:?}: {error}");
+    }
 }
 
 #[tokio::test]

@@ -102,6 +102,66 @@ async fn an_event_over_the_buss_limits_is_invalid() {
     assert_eq!(handler.template().metrics().publishes_invalid, 1);
 }
 
+/// Publishes with so many extensions, all `k` = `v`.
+fn with_extensions(count: usize) -> Guest {
+    let list = format!(
+        "(global.set $n (i32.const {count}))
+         (loop (global.set $n (i32.sub (global.get $n) (i32.const 1)))
+           (global.set $at (i32.add (i32.const 3000) (i32.mul (global.get $n) (i32.const 16))))
+           (i32.store (global.get $at) (i32.const 2064)) (i32.store offset=4 (global.get $at) (i32.const 1))
+           (i32.store offset=8 (global.get $at) (i32.const 2065)) (i32.store offset=12 (global.get $at) (i32.const 1))
+           (br_if 0 (global.get $n)))"
+    );
+    let publish =
+        publish(2048, 3).replacen("(i32.const 0) (i32.const 512)", &format!("(i32.const {count}) (i32.const 512)"), 1);
+    let publish = publish.replacen(
+        &format!("(i32.const 0) (i32.const {count}) (i32.const 512)"),
+        &format!("(i32.const 3000) (i32.const {count}) (i32.const 512)"),
+        1,
+    );
+    Guest::handling(format!(
+        "{list} {publish} (if (result i32) (i32.load8_u (i32.const 512)) (then {REJECT_WITH_PUBLISH_ERROR}) (else {ACK}))"
+    ))
+    .items(format!("{} {} (global $n (mut i32) (i32.const 0)) (global $at (mut i32) (i32.const 0))", data(2048, "out"), data(2064, "kv")))
+}
+
+#[tokio::test]
+async fn the_trace_that_is_passed_on_counts_among_the_extensions() {
+    // The event handled has a `traceparent`: 31 more fit, 32 do not.
+    let delivery = delivery(event("{}"));
+    let outcome = start(&with_extensions(31), allowed(&["out"])).await.handle(&delivery).await;
+    assert_eq!((outcome, delivery.outbox.take()[0].extensions.len()), (Ok(Reply(None)), 32));
+    let mut handler = start(&with_extensions(32), allowed(&["out"])).await;
+    let Err(HandlerError::Failure(Failure::Reject(reason))) = handle(&mut handler).await else { panic!() };
+    assert!(reason.contains("33 extensions"), "{reason}");
+}
+
+#[tokio::test]
+async fn topic_content_type_and_extensions_count_among_the_bytes() {
+    let over = async |guest: Guest, limit: usize| {
+        let mut handler = start(&guest, allowed(&["out"])).await;
+        let event = event("{}");
+        let outbox = Outbox::new(OutboxLimits { events_max: 1, bytes_max: limit });
+        let (attempt, subscription) = (1, Name::parse("plugin/probe").unwrap());
+        let delivery = Arc::new(Delivery {
+            event: Arc::new(event),
+            attempt,
+            subscription,
+            outbox,
+            state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
+        });
+        match handler.handle(&delivery).await {
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        }
+    };
+    // `out`, `application/octet-stream`, ten times `k` and `v`, and the trace that is passed on.
+    let bytes = 3 + 24 + 20 + "traceparent00-aa".len();
+    assert_eq!(over(with_extensions(10), bytes).await, None);
+    let refused = over(with_extensions(10), bytes - 1).await.unwrap();
+    assert!(refused.contains(&format!("{bytes} bytes")), "{refused}");
+}
+
 /// Logs a text at a level so many times.
 fn logger(text: &str, level: u32, times: u32) -> Guest {
     Guest::handling(format!(

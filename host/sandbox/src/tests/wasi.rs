@@ -82,6 +82,28 @@ async fn a_granted_folder_is_all_a_guest_sees_and_only_as_granted() {
     assert!(handle(&mut start(&file_maker("new"), spec()).await).await.is_err());
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn files_are_closed_after_faults() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spec = spec();
+    let (host, guest) = (folder.path().to_path_buf(), "/data".to_owned());
+    spec.grants.dirs = vec![DirGrant { host, guest, mode: DirMode::ReadWrite }];
+    let mut maker = file_maker("new");
+    maker.handle = format!("(drop (block (result i32) {})) (unreachable)", maker.handle);
+    let mut handler = start(&maker, spec).await;
+    let open = || {
+        let links = std::fs::read_dir("/proc/self/fd").unwrap();
+        let paths = links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok());
+        paths.filter(|path| path.starts_with(folder.path())).count()
+    };
+    for _ in 0..20 {
+        assert_eq!(fault_kind(&mut handler).await, FaultKind::Trap);
+    }
+    assert!(folder.path().join("new").exists());
+    assert_eq!(open(), 0);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn no_link_leads_out_of_a_granted_folder() {

@@ -1,0 +1,141 @@
+//! What is there at the end: what the publishers were told, what the daemon tells, what the plugins wrote.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::files::Written;
+use super::hazard::Hazard;
+use super::plugins::PLUGINS;
+use super::publisher::Published;
+use crate::live::place::read_text;
+use crate::live::{Cli, LIMIT, LiveError, POLL, Place, json as reading};
+use crate::screen::brief;
+
+/// Characters that are shown of a complaint.
+const COMPLAINT_CHARACTERS_MAX: usize = 300;
+
+/// Everything that the verdict needs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Evidence {
+    pub(super) published: Vec<Published>,
+    pub(super) told: Told,
+    /// By the names of the plugins.
+    pub(super) handled: BTreeMap<&'static str, Written>,
+    /// Lines in the logs of the daemons that should not be there.
+    pub(super) complaints: Vec<String>,
+    /// How often each hazard happened.
+    pub(super) hazards: BTreeMap<Hazard, u32>,
+    /// How many daemons have ended.
+    pub(super) lives: usize,
+}
+
+/// What the last daemon says.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Told {
+    /// The whole journal, in order.
+    pub(super) journal: Vec<Entry>,
+    pub(super) dead: Vec<DeadLetter>,
+    /// As `stats` gives it.
+    pub(super) stats: Value,
+}
+
+/// An event in the journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) seq: u64,
+    pub(super) id: String,
+    pub(super) source: String,
+    pub(super) topic: String,
+    pub(super) text: String,
+}
+
+/// A dead letter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct DeadLetter {
+    pub(super) plugin: String,
+    pub(super) kind: String,
+    pub(super) event: String,
+    pub(super) reason: String,
+}
+
+/// Waits until every plugin has settled all there is, and asks for everything.
+pub(super) fn when_settled(cli: &Cli) -> Result<Told, LiveError> {
+    let begun = Instant::now();
+    let mut wire = cli.wire()?;
+    let mut settled = 0;
+    let stats = loop {
+        let stats = wire.ask(&json!({ "stats": {} }), "stats")?;
+        settled = if is_settled(&stats) { settled + 1 } else { 0 };
+        // What an answer is made of is not all of one moment: yes counts when it is said twice.
+        if settled == 2 {
+            break stats;
+        }
+        if begun.elapsed() > LIMIT {
+            return Err(LiveError::slow(format!("everything to be settled; the last answer: {stats}")));
+        }
+        thread::sleep(POLL);
+    };
+    let last = reading::number(&stats, "/journal/last_seq")?;
+    let dead = wire.ask(&json!({ "dead_list": {} }), "dead_letters")?;
+    let dead = reading::list(&dead, "/dead_letters")?.iter().map(dead_letter).collect::<Result<_, _>>()?;
+    Ok(Told { journal: journal(cli, last)?, dead, stats })
+}
+
+/// Whether nobody has anything left to do.
+fn is_settled(stats: &Value) -> bool {
+    let names: Vec<String> = PLUGINS.iter().map(|plugin| format!("plugin/{}", plugin.name)).collect();
+    let empty = Vec::new();
+    let all = stats.pointer("/subscriptions").and_then(Value::as_array).unwrap_or(&empty);
+    let is = |one: &Value, pointer: &str, number: u64| one.pointer(pointer).and_then(Value::as_u64) == Some(number);
+    let done = |one: &&Value| ["/waiting", "/in_flight", "/durable/backlog"].iter().all(|pointer| is(one, pointer, 0));
+    let done = all.iter().filter(done).filter_map(|one| one.get("name")?.as_str()).collect::<Vec<_>>();
+    names.iter().all(|name| done.contains(&name.as_str())) && is(stats, "/journal/writes_waiting", 0)
+}
+
+/// The journal from its beginning to a number.
+fn journal(cli: &Cli, last: u64) -> Result<Vec<Entry>, LiveError> {
+    let mut wire = cli.wire()?;
+    wire.ask(&json!({ "tail": { "filters": [">"], "from": { "seq": 1 } } }), "watching")?;
+    let failed = |error| LiveError::io("read the journal through the daemon", error);
+    let mut entries: Vec<Entry> = Vec::new();
+    while entries.last().is_none_or(|entry| entry.seq < last) && last > 0 {
+        let line = wire.receive().map_err(failed)?;
+        let value: Value = serde_json::from_str(&line)
+            .map_err(|source| LiveError::NotJson { what: "a line of the journal".to_owned(), source })?;
+        let Some(event) = value.get("event") else {
+            return Err(LiveError::Refused { asked: "the journal".to_owned(), answer: line });
+        };
+        entries.push(Entry {
+            seq: reading::number(event, "/seq")?,
+            id: reading::text(event, "/id")?,
+            source: reading::text(event, "/source")?,
+            topic: reading::text(event, "/type")?,
+            text: reading::text(event, "/data")?,
+        });
+    }
+    Ok(entries)
+}
+
+fn dead_letter(value: &Value) -> Result<DeadLetter, LiveError> {
+    let subscription = reading::optional(value, "/subscription").unwrap_or_else(|| "nobody".to_owned());
+    Ok(DeadLetter {
+        plugin: subscription.strip_prefix("plugin/").unwrap_or(&subscription).to_owned(),
+        kind: reading::text(value, "/kind")?,
+        event: reading::text(value, "/event_id")?,
+        reason: reading::text(value, "/reason")?,
+    })
+}
+
+/// Lines in the logs that should never be there: a panic of the host's, an error.
+pub(super) fn complaints(place: &Place, logs: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    for log in logs {
+        let text = read_text(&place.beside(log)).unwrap_or_else(|error| format!("ERROR {error}"));
+        let bad = text.lines().filter(|line| line.contains(" ERROR ") || line.contains("panicked at"));
+        found.extend(bad.map(|line| format!("{log}: {}", brief(line, COMPLAINT_CHARACTERS_MAX))));
+    }
+    found
+}
