@@ -23,7 +23,8 @@ pub(super) async fn conclude(
 ) {
     let slot = in_flight.slot.clone();
     let Some(bus) = slot.bus.upgrade() else { return };
-    let Some(permit) = bus.write_permit().await else { return };
+    let Some(durable) = &bus.durable else { return };
+    let permit = durable.settle_permit().await;
     let Some(mut item) = in_flight.item.take() else { return };
     let error = match outcome {
         Ok(reply) => {
