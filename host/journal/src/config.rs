@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The settings of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalConfig {
-    /// The folder it lives in; made where there is none. One journal, one process.
+    /// The folder it lives in; made, for its owner alone, where there is none. One journal, one process.
     pub dir: PathBuf,
     /// What a commit waits for. Default [`SyncMode::Group`].
     pub sync: SyncMode,

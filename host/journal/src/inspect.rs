@@ -41,6 +41,10 @@ impl Inspected {
 pub(crate) fn inspect(files: &Files, boot: Boot, sync: SyncMode) -> Result<Inspected, OpenError> {
     let (database, log) = (files.database(), files.wal());
     let Some(database_bytes) = bytes_of(&database).map_err(io_error("look at", &database))? else {
+        let no_log = bytes_of(&log).map_err(io_error("look at", &log))?.is_none_or(|bytes| bytes == 0);
+        if no_log {
+            return Err(io_error("find", &database)(std::io::ErrorKind::NotFound.into()));
+        }
         let what = "the database beside it is gone".into();
         return Err(OpenError::Damaged(Damage { path: log, offset: 0, what }));
     };

@@ -65,7 +65,12 @@ fn make_dir(dir: &Path) -> Result<(), OpenError> {
     if dir.is_dir() {
         return Ok(());
     }
-    fs::create_dir_all(dir).map_err(io_error("make the folder", dir))?;
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    // What passes through a bus is nobody else's business.
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(io_error("make the folder", dir))?;
     match dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) => sync_file(parent),
         None => Ok(()),

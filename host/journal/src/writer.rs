@@ -108,6 +108,8 @@ enum Health {
 impl Writer {
     /// Runs until the journal is dropped. After [`Command::Close`] it refuses.
     pub(crate) fn run(mut self) {
+        // Whether it is full is known before the first event comes.
+        self.keep_house();
         loop {
             match self.inbox.recv_timeout(self.patience()) {
                 Ok(command) => self.gather(command),
@@ -311,5 +313,13 @@ impl Writer {
             tracing::warn!(%error, "the write-ahead log stays as it is");
         }
         self.lock = None;
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // However it ended, nobody must wait for it.
+        self.shared.stop_reading();
+        self.shared.set_closed();
     }
 }

@@ -33,6 +33,8 @@ use url::Url;
 
 /// How long an exchange may take, unless the request says otherwise: below the 5 s that a handler has by default.
 const TIMEOUT: Duration = Duration::from_secs(4);
+/// Most characters of a text that a message repeats.
+const SHOWN_CHARS_MAX: usize = 200;
 /// How many bytes of a response's body are read, unless the request says otherwise.
 const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
@@ -166,7 +168,7 @@ impl Request {
     /// What is wrong with the request, before the host has a look at it.
     fn check(&self) -> Result<Url<'_>, String> {
         if self.method.is_empty() || !self.method.bytes().all(is_token_byte) {
-            return Err(format!("`{}` is not a method", self.method.escape_debug()));
+            return Err(format!("`{}` is not a method", shown(&self.method)));
         }
         for (name, value) in &self.headers {
             check_header(name, value)?;
@@ -229,10 +231,10 @@ impl Response {
 /// Says what is wrong.
 pub fn check_header(name: &str, value: &str) -> Result<(), String> {
     if name.is_empty() || !name.bytes().all(is_token_byte) {
-        return Err(format!("`{}` is not the name of a header", name.escape_debug()));
+        return Err(format!("`{}` is not the name of a header", shown(name)));
     }
     if value.bytes().any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
-        return Err(format!("header `{name}` has a control character in its value"));
+        return Err(format!("header `{}` has a control character in its value", shown(name)));
     }
     Ok(())
 }
@@ -243,6 +245,11 @@ pub fn check_header(name: &str, value: &str) -> Result<(), String> {
 /// Says what is wrong.
 pub fn check_url(url: &str) -> Result<(), String> {
     Url::parse(url).map(|_| ())
+}
+
+/// Text for a message: cut, and fit for a terminal.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect()
 }
 
 /// Whether the byte may stand in a token of RFC 9110.

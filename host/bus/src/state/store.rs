@@ -53,7 +53,7 @@ pub(super) struct Entry {
 pub struct StateStats {
     /// Keys, of all buckets.
     pub keys: usize,
-    /// What they weigh, as [`StateLimits::total_bytes_max`] counts it.
+    /// What they weigh, as [`StateLimits::total_bytes_max`](super::StateLimits::total_bytes_max) counts it.
     pub bytes: usize,
 }
 

@@ -217,4 +217,9 @@ fn nobody_looks_at_a_journal_that_is_in_use_or_mends_what_is_none() {
     assert!(matches!(verify(other.path()), Err(OpenError::NotAJournal { .. })));
     assert!(matches!(repair(other.path()), Err(OpenError::NotAJournal { .. })));
     assert!(verify(&other.path().join("nowhere")).is_err());
+    let empty = tempfile::tempdir().unwrap();
+    let none = verify(empty.path()).unwrap_err().to_string();
+    assert_eq!(none, format!("cannot find {}", database(empty.path()).display()));
+    assert!(repair(empty.path()).is_err());
+    assert!(!database(empty.path()).exists());
 }

@@ -81,6 +81,17 @@ fn a_cursor_that_holds_everything_back_makes_it_refuse_until_it_moves() {
 }
 
 #[test]
+fn one_that_is_full_when_it_is_opened_refuses_the_first_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let rig = Rig::with(small(dir.path())).unwrap();
+    rig.write(open("slow", 0));
+    publish(&rig, 0..200);
+    rig.close();
+    let rig = Rig::with(small(dir.path())).unwrap();
+    assert!(matches!(publish(&rig, 1000..1001)[..], [Outcome::Refused { .. }]));
+}
+
+#[test]
 fn the_oldest_go_past_a_cursor_where_that_is_the_policy_and_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     let rig = Rig::with(JournalConfig { on_full: OnFull::DropOldest, ..small(dir.path()) }).unwrap();

@@ -1,5 +1,7 @@
 //! As much of a URL as a request needs. What it means is for the host to decide; this only takes it apart.
 
+use super::shown;
+
 /// A URL taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Url<'a> {
@@ -12,7 +14,7 @@ pub(super) struct Url<'a> {
 
 impl<'a> Url<'a> {
     pub(super) fn parse(url: &'a str) -> Result<Self, String> {
-        let bad = |problem: &str| Err(format!("URL `{}` {problem}", url.escape_debug()));
+        let bad = |problem: &str| Err(format!("URL `{}` {problem}", shown(url)));
         if let Some(character) = url.chars().find(|c| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
             return bad(&format!("has {character:?}; percent-encode it"));
         }
