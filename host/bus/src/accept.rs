@@ -3,10 +3,10 @@
 //!
 //! Synchronous throughout: only then may a publisher wait, for the journal and for queues that had no room.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, Mutex};
 
-use uuid::Uuid;
+use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::bus::{HOPS_MAX, Inner, phase};
 use crate::clock::now_ns;
@@ -221,7 +221,7 @@ impl Inner {
             return Ok(Ok(draft));
         }
         for gate in gates.iter() {
-            let id = draft.id.get_or_insert_with(new_id).clone();
+            let id = draft.id.get_or_insert_with(|| new_id(now_ns())).clone();
             let disposition = match gate.pass(draft) {
                 Passage::Open(back) => {
                     draft = back;
@@ -275,12 +275,13 @@ impl Inner {
         extensions.reverse();
         extensions.sort_by(|a, b| a.0.cmp(&b.0));
         extensions.dedup_by(|a, b| a.0 == b.0);
+        let now_ns = now_ns();
         Event {
-            id: draft.id.unwrap_or_else(new_id),
+            id: draft.id.unwrap_or_else(|| new_id(now_ns)),
             source: draft.source.unwrap_or_else(|| self.config.default_source.clone()),
             topic: draft.topic,
             subject: draft.subject,
-            time_ns: draft.time_ns.unwrap_or_else(now_ns),
+            time_ns: draft.time_ns.unwrap_or(now_ns),
             payload: draft.payload,
             extensions,
             seq,
@@ -377,7 +378,12 @@ fn not_taken(receipt: &mut Receipt, waiter: Option<&Arc<Waiter>>, name: &Name) {
     }
 }
 
-fn new_id() -> Arc<str> {
+/// Ids rise within the process, also where many are made in one moment.
+static IDS: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+
+fn new_id(now_ns: u64) -> Arc<str> {
+    let nanos = u32::try_from(now_ns % 1_000_000_000).unwrap_or_default();
+    let id = Uuid::new_v7(Timestamp::from_unix(&IDS, now_ns / 1_000_000_000, nanos));
     let mut buffer = Uuid::encode_buffer();
-    Arc::from(&*Uuid::now_v7().hyphenated().encode_lower(&mut buffer))
+    Arc::from(&*id.hyphenated().encode_lower(&mut buffer))
 }

@@ -236,6 +236,10 @@ impl Slot {
     /// What comes next for a worker of a generation. Cancel-safe: an item is handed out only by returning.
     pub(crate) async fn next(&self, generation: u64) -> Wake {
         loop {
+            // To get in line for a notification costs more than to look; look again once in line, lest one be missed.
+            if let Ok(wake) = self.take(generation) {
+                return wake;
+            }
             let work = self.work.notified();
             tokio::pin!(work);
             work.as_mut().enable();
@@ -259,7 +263,7 @@ impl Slot {
         if state.closed || state.generation != generation {
             return Ok(Wake::Stop);
         }
-        match state.queue.take(Instant::now()) {
+        match state.queue.take(Instant::now) {
             Take::Idle => Err(None),
             Take::WaitUntil(due) => Err(Some(due)),
             Take::Item(item) => {
@@ -295,22 +299,22 @@ impl Slot {
     }
 
     /// An item taken before comes again after a delay.
-    pub(crate) fn retry_after(&self, item: Item, delay: Duration) {
+    pub(crate) fn retry_after(&self, item: Box<Item>, delay: Duration) {
         let due = after(delay);
         self.put_back(item, |queue, item| queue.retry(item, due));
     }
 
     /// An item taken before comes again at once.
-    pub(crate) fn again(&self, item: Item) {
+    pub(crate) fn again(&self, item: Box<Item>) {
         self.put_back(item, Queue::again);
     }
 
-    fn put_back(&self, item: Item, back: impl FnOnce(&mut Queue, Item)) {
+    fn put_back(&self, item: Box<Item>, back: impl FnOnce(&mut Queue, Box<Item>)) {
         let mut state = self.lock();
         if state.closed {
             drop(state);
             let order = item.order;
-            self.leave(item);
+            self.leave(*item);
             return self.settled(order);
         }
         back(&mut state.queue, item);
@@ -516,7 +520,7 @@ impl Slot {
                 self.drop_item(*item, settings);
                 return Offer::Dropped;
             };
-            self.drop_item(oldest, settings);
+            self.drop_item(*oldest, settings);
             match self.try_place(item, None) {
                 Ok(()) => return Offer::Queued,
                 Err(back) => item = back,
@@ -540,8 +544,8 @@ impl Slot {
             return Err(item);
         }
         match kept {
-            Some(place) => state.queue.push_kept(*item, place.used()),
-            None => state.queue.push(*item)?,
+            Some(place) => state.queue.push_kept(item, place.used()),
+            None => state.queue.push(item)?,
         }
         drop(state);
         self.counters.matched.fetch_add(1, Relaxed);
@@ -581,7 +585,7 @@ pub(crate) use durable::Feed;
 pub(crate) fn lane_of(settings: &Settings, event: &Event) -> Lane {
     match &settings.ordering_key {
         Some(key) => Lane::Keyed(key.of(event)),
-        None if settings.concurrency.get() == 1 => Lane::Keyed(Arc::default()),
+        None if settings.concurrency.get() == 1 => Lane::Whole,
         None => Lane::Free,
     }
 }

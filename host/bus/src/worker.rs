@@ -29,7 +29,7 @@ pub(crate) async fn run(slot: Arc<Slot>, mut handler: Box<dyn Handler>, generati
         match slot.next(generation).await {
             Wake::Stop => return,
             Wake::Delivery(item) => {
-                attempt(InFlight::new(slot.clone(), *item), handler.as_mut()).await;
+                attempt(InFlight::new(slot.clone(), item), handler.as_mut()).await;
                 if slot.is_exhausted() {
                     slot.end();
                     return;
@@ -87,7 +87,7 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
 }
 
 /// Carries out what was decided.
-fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
+fn conclude(slot: &Arc<Slot>, mut item: Box<Item>, outcome: Outcome, next: Next) {
     let error = match outcome {
         Ok(reply) => {
             slot.counters.acked.fetch_add(1, Relaxed);
@@ -113,7 +113,7 @@ fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
                 slot.counters.rejected.fetch_add(1, Relaxed);
             }
             let letter = item.letter;
-            slot.bury(item, reason);
+            slot.bury(*item, reason);
             slot.forget_letters(letter);
             slot.settled(order);
         }
@@ -140,7 +140,7 @@ fn dead_reason(verdict: Verdict, attempts: u32, error: HandlerError) -> DeadReas
 /// has acked, it is settled.
 struct InFlight {
     slot: Arc<Slot>,
-    item: Option<Item>,
+    item: Option<Box<Item>>,
     acked: Option<Acked>,
 }
 
@@ -151,7 +151,7 @@ struct Acked {
 }
 
 impl InFlight {
-    fn new(slot: Arc<Slot>, item: Item) -> Self {
+    fn new(slot: Arc<Slot>, item: Box<Item>) -> Self {
         Self { slot, item: Some(item), acked: None }
     }
 
@@ -167,6 +167,9 @@ impl InFlight {
     /// it waits for room, the rest is released without waiting.
     async fn ack(mut self, reply: Reply, staged: Vec<Draft>) {
         let acked = self.acked.insert(Acked { reply, staged: staged.into_iter() });
+        if acked.staged.len() == 0 {
+            return;
+        }
         let Some(bus) = self.slot.bus.upgrade() else { return };
         for draft in acked.staged.by_ref() {
             bus.release(&self.slot.name, draft).await;
@@ -178,7 +181,9 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         let Some(item) = self.item.take() else { return };
         if let Some(acked) = self.acked.take() {
-            if let Some(bus) = self.slot.bus.upgrade() {
+            if acked.staged.len() > 0
+                && let Some(bus) = self.slot.bus.upgrade()
+            {
                 bus.release_now(&self.slot.name, acked.staged);
             }
             return conclude(&self.slot, item, Ok(acked.reply), Next::Ack);

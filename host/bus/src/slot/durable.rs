@@ -76,7 +76,7 @@ impl Slot {
             }
             Offered::Take => progress.takes(event.seq),
         }
-        let mut item = Item::new(event.clone(), lane_of(settings, event), waiter.cloned());
+        let mut item = Box::new(Item::new(event.clone(), lane_of(settings, event), waiter.cloned()));
         item.tracked = true;
         let pushed = state.queue.push(item);
         drop(state);
@@ -277,8 +277,8 @@ impl Slot {
     }
 }
 
-fn item_of(event: &Arc<Event>, retry: Option<&Retry>, waiter: Option<Arc<Waiter>>, settings: &Settings) -> Item {
-    let mut item = Item::new(event.clone(), lane_of(settings, event), waiter);
+fn item_of(event: &Arc<Event>, retry: Option<&Retry>, waiter: Option<Arc<Waiter>>, settings: &Settings) -> Box<Item> {
+    let mut item = Box::new(Item::new(event.clone(), lane_of(settings, event), waiter));
     item.tracked = true;
     if let Some(retry) = retry {
         item.attempt = retry.attempt.max(1);

@@ -56,7 +56,7 @@ pub(super) async fn conclude(
         }
         // Ack does not come with an error; to try again is the harmless answer.
         Next::Again | Next::Ack => slot.again(item),
-        Next::Dead(verdict) => bury(&slot, item, verdict, error, permit),
+        Next::Dead(verdict) => bury(&slot, *item, verdict, error, permit),
     }
 }
 
