@@ -56,6 +56,8 @@ pub(crate) struct Slot {
     workers: Mutex<Workers>,
     /// What its handlers remember.
     pub(crate) store: Arc<StateStore>,
+    /// Whether it has a cursor.
+    pub(crate) is_durable: bool,
 }
 
 /// How a subscription gets its events.
@@ -102,7 +104,7 @@ pub(crate) enum Offer {
     Dead,
     /// The policy dropped the new event.
     Dropped,
-    /// The subscription has ended or has had all the events it wanted.
+    /// The subscription has ended, does not want the event, or has had all the events it wanted.
     NotTaken,
 }
 
@@ -121,6 +123,7 @@ impl Slot {
     ) -> Self {
         let queue = Queue::new(settings.queue_events_max.get(), settings.queue_bytes_max);
         Self {
+            is_durable: progress.is_some(),
             number,
             name,
             filters: ArcSwap::from_pointee(filters),
@@ -148,22 +151,26 @@ impl Slot {
 
     /// Whether an event that matched by topic is wanted: by source, and by how many were wanted in all.
     pub(crate) fn wants(&self, source: &str) -> bool {
-        let settings = self.settings.load();
+        self.wants_under(&self.settings.load(), source)
+    }
+
+    fn wants_under(&self, settings: &Settings, source: &str) -> bool {
         settings.source.as_ref().is_none_or(|wanted| wanted.matches(source))
             && settings.events_max.is_none_or(|max| self.taken_in.load(Relaxed) < max.get())
     }
 
     /// Keeps a place for an event of that size where its publisher would get it back from a full queue: the policy (or the
     /// caller) does not wait. What room there is belongs to those who wait already.
-    pub(crate) fn keep_place(&self, bytes: usize, may_wait: bool) -> Kept<'_> {
-        let (refuses, spoken_for) = match self.settings.load().when_full {
+    pub(crate) fn keep_place(&self, source: &str, bytes: usize, may_wait: bool) -> Kept<'_> {
+        let settings = self.settings.load();
+        let (refuses, spoken_for) = match settings.when_full {
             WhenFull::Refuse => (true, false),
             WhenFull::Wait { .. } => {
                 (!may_wait && !self.saturated.load(Relaxed), self.waiting_publishers.load(Relaxed) > 0)
             }
             WhenFull::DropOldest | WhenFull::DropNewest | WhenFull::Spill => (false, false),
         };
-        if !refuses || matches!(self.kind, Kind::Inline { .. }) {
+        if !refuses || matches!(self.kind, Kind::Inline { .. }) || !self.wants_under(&settings, source) {
             return Kept::NotNeeded;
         }
         let mut state = self.lock();
@@ -209,7 +216,11 @@ impl Slot {
         kept: Option<Place<'_>>,
     ) -> Offer {
         let settings = self.settings.load();
+        if !self.wants_under(&settings, &event.source) {
+            return Offer::NotTaken;
+        }
         if event.seq > 0
+            && self.is_durable
             && let Some(offer) = self.offer_durable(event, waiter, &settings)
         {
             return offer;
