@@ -33,7 +33,7 @@ pub(crate) async fn run(slot: Arc<Slot>, mut handler: Box<dyn Handler>, generati
             Wake::Stop => return,
             Wake::Delivery(item) => {
                 attempt(InFlight::new(&slot, item), &settings, handler.as_mut()).await;
-                if slot.is_exhausted() {
+                if settings.events_max.is_some() && slot.is_exhausted() {
                     slot.end();
                     return;
                 }
