@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's own tasks. Each task is a module; `process` and `workspace` are what they share.
 
+mod backlog;
 mod bench;
 mod crash;
 mod demo;
@@ -38,12 +39,14 @@ enum Task {
     Demo,
     /// Check formatting, run clippy on the host and on the guests, and build the documentation. Warnings are errors.
     Lint,
-    /// Set up, build the guests, and run the demo and every test of the workspace.
+    /// Set up, build the guests, and run the demo, the crash test and every test of the workspace.
     Test,
     /// Kill a real daemon again and again while events stream in, and see that nothing acknowledged is lost or done twice.
     Crash(crash::CrashArguments),
     /// Run the fuzz targets of tests/fuzz, each for a bounded time.
     Fuzz(fuzz::FuzzArguments),
+    /// Let a million events pile up for a paused plugin, and see that memory stays flat and each is handled once, in order.
+    Backlog(backlog::BacklogArguments),
     /// Take the figures (time, memory), each beside something of the same run; print them and write
     /// target/bench/summary.json.
     Bench {
@@ -75,6 +78,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Task::Test => test::run(&workspace)?,
         Task::Crash(ref arguments) => crash::run(&workspace, arguments)?,
         Task::Fuzz(ref arguments) => fuzz::run(&workspace, arguments)?,
+        Task::Backlog(ref arguments) => backlog::run(&workspace, arguments)?,
         Task::Bench { ref names } => bench::run(&workspace, names)?,
     }
     Ok(())

@@ -5,7 +5,8 @@
 //! that is a window on it ([`progress`]); a [`feeder`] reads what the window had no room for.
 //!
 //! Bounded: [`Journal::capacity`] writes on their way, counted by permits, but for the few small ones that cannot wait (dead
-//! letters of other subscriptions, cursors that move on). Who waits: publishers and workers, for a permit.
+//! letters of other subscriptions, cursors that move on). Who waits: publishers and workers, for a permit; half of them are
+//! for each, so that workers who wait for a journal that cannot write keep no publisher from being refused.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
@@ -30,14 +31,19 @@ use crate::state::StateStore;
 pub(crate) mod feeder;
 pub(crate) mod progress;
 
-/// Cursors that move on without a settlement are written down after so many events.
+/// Cursors that move on without a settlement are written down after so many events, or so many bytes of them: until then
+/// the journal keeps those events, and the least that it may be given room for is 1 MiB.
 const FLOORS_EVERY_EVENTS: u64 = 1024;
+const FLOORS_EVERY_BYTES: u64 = 256 << 10;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Durable {
     pub(crate) journal: Arc<dyn Journal>,
+    /// Of publishers, and of workers: each have half. What workers settle is held where the journal cannot write, and
+    /// publishers must be refused then and not wait.
     permits: Arc<Semaphore>,
+    settle_permits: Arc<Semaphore>,
     /// Of subscriptions that are not there now.
     cursors: Mutex<HashMap<Name, Away>>,
     /// The last number that has been offered to every queue.
@@ -46,8 +52,9 @@ pub(crate) struct Durable {
     pub(crate) risen: Arc<Notify>,
     /// Events on their way into the journal.
     in_hand: AtomicUsize,
-    /// The number at which cursors were written down last.
+    /// The number at which cursors were written down last, and bytes of events since.
     floors_at: AtomicU64,
+    bytes_since: AtomicU64,
 }
 
 /// What stays of a durable subscription that is not there.
@@ -71,15 +78,17 @@ pub enum Start {
 
 impl Durable {
     pub(crate) fn new(journal: Arc<dyn Journal>) -> Self {
-        let permits = journal.capacity().min(Semaphore::MAX_PERMITS);
+        let half = journal.capacity().div_ceil(2).clamp(1, Semaphore::MAX_PERMITS);
         let (_, last) = journal.span();
         Self {
-            permits: Arc::new(Semaphore::new(permits)),
+            permits: Arc::new(Semaphore::new(half)),
+            settle_permits: Arc::new(Semaphore::new(half)),
             cursors: Mutex::default(),
             dispatched: AtomicU64::new(last),
             risen: Arc::default(),
             in_hand: AtomicUsize::new(0),
             floors_at: AtomicU64::new(last),
+            bytes_since: AtomicU64::new(0),
             journal,
         }
     }
@@ -98,16 +107,17 @@ impl Durable {
         }
     }
 
-    /// Waits for the right to have a write on its way.
+    /// Waits for a publisher's right to have a write on its way.
     pub(crate) async fn permit(&self) -> Permit {
-        match self.permits.clone().acquire_owned().await {
-            Ok(permit) => Permit::new(permit),
-            // The semaphore is never closed; the journal refuses what comes too late.
-            Err(_) => Permit::free(),
-        }
+        permit_of(&self.permits).await
     }
 
-    /// The same without waiting.
+    /// Waits for a worker's.
+    pub(crate) async fn settle_permit(&self) -> Permit {
+        permit_of(&self.settle_permits).await
+    }
+
+    /// A publisher's, without waiting.
     pub(crate) fn try_permit(&self) -> Option<Permit> {
         self.permits.clone().try_acquire_owned().ok().map(Permit::new)
     }
@@ -126,6 +136,14 @@ impl Durable {
     /// Whether no event is on its way into the journal.
     pub(crate) fn is_idle(&self) -> bool {
         self.in_hand.load(SeqCst) == 0
+    }
+
+    /// Whether cursors are to be written down, with so many bytes more.
+    fn are_floors_due(&self, new_bytes: usize) -> bool {
+        let new_bytes = u64::try_from(new_bytes).unwrap_or(u64::MAX);
+        let bytes = self.bytes_since.fetch_add(new_bytes, Relaxed).saturating_add(new_bytes);
+        let events = self.dispatched().saturating_sub(self.floors_at.load(Relaxed));
+        events >= FLOORS_EVERY_EVENTS || bytes >= FLOORS_EVERY_BYTES
     }
 
     pub(crate) fn dispatched(&self) -> u64 {
@@ -187,19 +205,29 @@ impl Durable {
     }
 }
 
+async fn permit_of(permits: &Arc<Semaphore>) -> Permit {
+    match permits.clone().acquire_owned().await {
+        Ok(permit) => Permit::new(permit),
+        // The semaphore is never closed; the journal refuses what comes too late.
+        Err(_) => Permit::free(),
+    }
+}
+
 impl Sink for Inner {
     fn committed(&self, appended: Vec<Appended>) {
         let Some(durable) = &self.durable else { return };
         let count = appended.len();
-        let mut any_new = false;
+        let mut new_bytes = 0;
         for Appended { ticket, outcome } in appended {
-            any_new |= matches!(outcome, AppendOutcome::New(_));
+            if let AppendOutcome::New(event) = &outcome {
+                new_bytes += event.size_bytes();
+            }
             self.dispatch(durable, ticket, outcome);
         }
         durable.risen.notify_waiters();
         durable.in_hand.fetch_sub(count.min(durable.in_hand.load(SeqCst)), SeqCst);
         // Not after refusals, which may come from whoever submits and holds a slot's lock.
-        if any_new && durable.dispatched() >= durable.floors_at.load(Relaxed).saturating_add(FLOORS_EVERY_EVENTS) {
+        if new_bytes > 0 && durable.are_floors_due(new_bytes) {
             self.write_floors();
         }
         self.progressed();
@@ -207,7 +235,7 @@ impl Sink for Inner {
 }
 
 impl Inner {
-    /// The right to have a write on its way into the journal, where there is one.
+    /// A publisher's right to have a write on its way into the journal, where there is one.
     pub(crate) async fn write_permit(&self) -> Option<Permit> {
         match &self.durable {
             Some(durable) => Some(durable.permit().await),
@@ -268,6 +296,7 @@ impl Inner {
         let Some(durable) = &self.durable else { return };
         let head = durable.dispatched();
         durable.floors_at.store(head, Relaxed);
+        durable.bytes_since.store(0, Relaxed);
         let floors: Vec<(Name, u64)> = self.slots().iter().filter_map(|slot| slot.floor_at(head)).collect();
         if !floors.is_empty() {
             durable.submit(Write::Floors(floors), None);

@@ -113,7 +113,7 @@ pub(crate) struct Run {
     pub(crate) settings: Settings,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 DATA that is JSON is sent as application/json, other text as text/plain, other bytes as application/octet-stream;
 --content-type overrides.
@@ -158,7 +158,7 @@ pub(crate) struct Emit {
 }
 
 /// Attributes of an event, for those who publish one.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Attributes {
     /// Media type of the data [default: by the data]
     #[arg(long, value_name = "TYPE")]

@@ -84,14 +84,23 @@ pub(super) fn id(source: &str, number: u64) -> String {
     format!("{source}-{number}")
 }
 
-/// What an event says, and what plugins pass on of it.
+/// The source of large events.
+pub(super) const FLOOD: &str = "flood";
+/// Bytes of one of them.
+const FLOOD_BYTES: usize = 150_000;
+
+/// What an event says, and what plugins pass on of it: its source and number, with much between them in a large one.
 pub(super) fn text(source: &str, number: u64) -> String {
-    format!("{source} {number}")
+    match source {
+        FLOOD => format!("{source} {} {number}", "x".repeat(FLOOD_BYTES)),
+        _ => format!("{source} {number}"),
+    }
 }
 
 /// Reads that back.
 pub(super) fn of_text(text: &str) -> Option<(&str, u64)> {
-    let (source, number) = text.split_once(' ')?;
+    let (source, rest) = text.split_once(' ')?;
+    let number = rest.rsplit(' ').next()?;
     Some((source, number.parse().ok()?))
 }
 
@@ -134,6 +143,7 @@ mod tests {
     #[test]
     fn a_text_is_read_back() {
         assert_eq!(of_text(&text("a", 12)), Some(("a", 12)));
+        assert_eq!(of_text(&text(FLOOD, 12)), Some((FLOOD, 12)));
         assert_eq!(of_text("a"), None);
         assert_eq!(of_text("a x"), None);
     }

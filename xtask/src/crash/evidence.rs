@@ -129,12 +129,16 @@ fn dead_letter(value: &Value) -> Result<DeadLetter, LiveError> {
     })
 }
 
+/// What the log lines of plugins are marked with: what is in them is the plugin's affair.
+const OF_PLUGINS: &str = " plugbus::plugin: ";
+
 /// Lines in the logs that should never be there: a panic of the host's, an error.
 pub(super) fn complaints(place: &Place, logs: &[String]) -> Vec<String> {
     let mut found = Vec::new();
     for log in logs {
         let text = read_text(&place.beside(log)).unwrap_or_else(|error| format!("ERROR {error}"));
-        let bad = text.lines().filter(|line| line.contains(" ERROR ") || line.contains("panicked at"));
+        let own = text.lines().filter(|line| !line.contains(OF_PLUGINS));
+        let bad = own.filter(|line| line.contains("ERROR ") || line.contains("panicked at"));
         found.extend(bad.map(|line| format!("{log}: {}", brief(line, COMPLAINT_CHARACTERS_MAX))));
     }
     found

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::plugins::{AWAY, PLUGINS};
+use super::publisher::{self, Published};
 use super::random::Random;
 use crate::live::{Cli, Daemon, LiveError, Place};
 
@@ -20,6 +21,8 @@ pub(super) enum Hazard {
     Swap,
     /// Killed while a plugin's backlog grows in the journal.
     Pause,
+    /// Killed while large events come in: while the journal's write-ahead log is written back, with luck.
+    Flood,
     /// Killed after a plugin was taken out of the folder; it is put back later.
     Away,
     /// Killed while it stops.
@@ -30,8 +33,8 @@ pub(super) enum Hazard {
 
 impl Hazard {
     /// All of them.
-    pub(super) const ALL: [Self; 7] =
-        [Self::Load, Self::Start, Self::Swap, Self::Pause, Self::Away, Self::Drain, Self::Stop];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Load, Self::Start, Self::Swap, Self::Pause, Self::Flood, Self::Away, Self::Drain, Self::Stop];
 
     /// In a few words.
     pub(super) fn name(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Hazard {
             Self::Start => "killed while it starts",
             Self::Swap => "killed while plugins are swapped",
             Self::Pause => "killed with a plugin paused",
+            Self::Flood => "killed in a flood of large events",
             Self::Away => "killed with a plugin gone",
             Self::Drain => "killed while it stops",
             Self::Stop => "stopped in order",
@@ -51,13 +55,14 @@ impl Hazard {
     }
 
     /// Lets the daemon run for a moment, and end. What of the plugins folder is changed stays so; `build` numbers the changes.
+    /// What was published by the way is added to what was before.
     pub(super) fn happen(
         self,
         cli: &Cli,
         place: &Place,
         daemon: Daemon,
         random: &mut Random,
-        build: u32,
+        (build, flooded): (u32, &mut Published),
     ) -> Result<(), LiveError> {
         thread::sleep(random.time(20, 400));
         match self {
@@ -76,6 +81,14 @@ impl Hazard {
                 cli.wire()?.ask(&json!({ "pause": { "name": name } }), "done")?;
                 thread::sleep(random.time(50, 400));
                 daemon.kill()
+            }
+            Self::Flood => {
+                let flood = publisher::flood(cli, std::mem::take(flooded));
+                thread::sleep(random.time(100, 900));
+                daemon.kill()?;
+                // It ends with the daemon.
+                *flooded = flood.join().unwrap_or_default();
+                Ok(())
             }
             Self::Away => {
                 place.remove(AWAY)?;

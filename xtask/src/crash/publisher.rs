@@ -8,11 +8,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::connection::{Answer, Connection, Through};
+use super::connection::{Answer, Connection, FLOOD, Through};
 use super::random::Random;
-use crate::live::Cli;
+use crate::live::{Cli, LIMIT, LiveError};
 
 /// Most events that are published at once.
 const BURST_MAX: u64 = 8;
@@ -32,6 +32,10 @@ pub(super) const SOURCES: [(&str, Through, bool); 4] = [
     ("c", Through::Socket, false),
     ("d", Through::Emit, false),
 ];
+
+/// Large events that are published at once: with what plugins pass on of them more than the journal's write-ahead log holds
+/// before it is written back.
+const FLOOD_EVENTS: u64 = 24;
 
 /// What a publisher did.
 #[derive(Debug, Clone, Default)]
@@ -73,10 +77,17 @@ impl Publishers {
     }
 
     /// Lets them end once nothing is without an answer, for which there must be a daemon. What each of them did.
-    pub(super) fn finish(mut self) -> Vec<Published> {
+    pub(super) fn finish(mut self) -> Result<Vec<Published>, LiveError> {
         self.word.store(FINISH, Relaxed);
+        let begun = Instant::now();
+        while !self.threads.iter().all(JoinHandle::is_finished) {
+            if begun.elapsed() > LIMIT {
+                return Err(LiveError::slow("the last answers to the publishers"));
+            }
+            thread::sleep(AWAY);
+        }
         // One that panicked has published nothing that counts; its events then are in nobody's list, which is noticed.
-        self.threads.drain(..).filter_map(|thread| thread.join().ok()).collect()
+        Ok(self.threads.drain(..).filter_map(|thread| thread.join().ok()).collect())
     }
 }
 
@@ -84,6 +95,25 @@ impl Drop for Publishers {
     fn drop(&mut self) {
         self.word.store(ABANDON, Relaxed);
     }
+}
+
+/// Publishes large events on a thread of its own, and gives up what has no answer. What it did comes back once the
+/// connection is broken or all have one.
+pub(super) fn flood(cli: &Cli, mut published: Published) -> JoinHandle<Published> {
+    let cli = cli.clone();
+    published.source = FLOOD.to_owned();
+    thread::spawn(move || {
+        let numbers: Vec<u64> = (published.sent + 1..=published.sent + FLOOD_EVENTS).collect();
+        published.sent += FLOOD_EVENTS;
+        let Ok(mut connection) = Connection::open(&cli, Through::Socket) else { return published };
+        for number in numbers {
+            // Each waits for its answer: what is sent at once would wait in the socket, and not in the daemon.
+            let answered = connection.send(FLOOD, &[number]).and_then(|()| connection.receive());
+            let Ok(Answer::Accepted { seq, .. }) = answered else { return published };
+            published.accepted.insert(number, seq);
+        }
+        published
+    })
 }
 
 struct Publisher {

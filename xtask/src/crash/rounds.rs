@@ -8,7 +8,7 @@ use super::evidence::{self, Evidence};
 use super::files::{self, Death};
 use super::hazard::{self, Hazard};
 use super::plugins::{AWAY, FILES, PLUGINS};
-use super::publisher::Publishers;
+use super::publisher::{Published, Publishers};
 use super::random::Random;
 use crate::guests::Guests;
 use crate::live::{Cli, Daemon, LiveError, Place};
@@ -27,6 +27,8 @@ pub(super) struct Rounds<'a> {
     /// How long the last start took.
     start: Duration,
     is_away: bool,
+    /// The large events.
+    flooded: Published,
 }
 
 impl<'a> Rounds<'a> {
@@ -41,6 +43,7 @@ impl<'a> Rounds<'a> {
             hazards: BTreeMap::new(),
             start: Duration::ZERO,
             is_away: false,
+            flooded: Published::default(),
         }
     }
 
@@ -57,7 +60,7 @@ impl<'a> Rounds<'a> {
             *self.hazards.entry(hazard).or_default() += 1;
             self.put_back(round)?;
             self.is_away |= hazard == Hazard::Away;
-            hazard.happen(&self.cli, self.place, daemon, &mut self.random, round)?;
+            hazard.happen(&self.cli, self.place, daemon, &mut self.random, (round, &mut self.flooded))?;
             self.note_death()?;
             if hazard == Hazard::Start {
                 let starting = self.spawned()?;
@@ -68,7 +71,8 @@ impl<'a> Rounds<'a> {
             daemon = self.started()?;
         }
         self.is_away = self.is_away && self.put_back_now(rounds).map(|()| false)?;
-        let published = publishers.finish();
+        let mut published = publishers.finish()?;
+        published.extend((self.flooded.sent > 0).then(|| std::mem::take(&mut self.flooded)));
         let told = evidence::when_settled(&self.cli)?;
         daemon.stop()?;
         self.note_death()?;

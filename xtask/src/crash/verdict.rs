@@ -12,9 +12,12 @@ use super::evidence::{Entry, Evidence};
 use super::files::Handled;
 use super::plugins::{PLUGINS, Plugin};
 use super::publisher::Published;
+use crate::screen::brief;
 
 /// Examples that are shown of what is wrong in many places.
 const EXAMPLES_MAX: usize = 5;
+/// Characters that are shown of one.
+const EXAMPLE_CHARACTERS_MAX: usize = 300;
 
 /// An event by its source and number.
 type Known<'a> = (&'a str, u64);
@@ -53,7 +56,12 @@ impl Problems {
     /// One sentence for many of a kind.
     fn examples<T: std::fmt::Debug>(&mut self, what: &str, wrong: impl Iterator<Item = T>) {
         let wrong: Vec<T> = wrong.collect();
-        let shown = wrong.iter().take(EXAMPLES_MAX).map(|one| format!("{one:?}")).collect::<Vec<_>>().join(", ");
+        let shown = wrong
+            .iter()
+            .take(EXAMPLES_MAX)
+            .map(|one| brief(&format!("{one:?}"), EXAMPLE_CHARACTERS_MAX))
+            .collect::<Vec<_>>()
+            .join(", ");
         self.unless(wrong.is_empty(), || format!("{what}: {} times: {shown}", wrong.len()));
     }
 }

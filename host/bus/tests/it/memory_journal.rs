@@ -34,7 +34,9 @@ pub(crate) struct MemoryJournal {
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     closed: Mutex<bool>,
+    /// Events from outside are refused, and what was to be settled is held with its permit: as on a full disk.
     pub(crate) failing: Mutex<bool>,
+    held: Mutex<Vec<Queued>>,
     changed: Notify,
 }
 
@@ -84,6 +86,13 @@ impl MemoryJournal {
 
     fn commit(&self, queued: Queued) {
         let failing = *self.gate.failing.lock().unwrap();
+        if failing && matches!(queued.write, Write::Settle(_) | Write::Retry(_)) {
+            return self.gate.held.lock().unwrap().push(queued);
+        }
+        if !failing {
+            let held = std::mem::take(&mut *self.gate.held.lock().unwrap());
+            held.into_iter().for_each(|queued| self.commit(queued));
+        }
         let appended = match queued.write {
             Write::Append(append) if failing => vec![Appended {
                 ticket: append.ticket,

@@ -1,14 +1,14 @@
 //! `emit --lines`: a stream of events over one connection.
 //!
 //! One thread reads lines and sends them, another reads the answers, which come in the same order. Between them is a
-//! bounded channel of line numbers: so many lines may be on their way ([`IN_FLIGHT_MAX`]), then reading pauses. What was
-//! read goes out as soon as no further whole line is there to be sent with it. While no line comes for long, the host is
+//! bounded channel of line numbers: so many lines may be on their way ([`IN_FLIGHT_MAX`]), then reading pauses. Once the
+//! daemon is gone, it is over at once: nobody waits for the thread that waits for the next line. What was read goes out as soon as no further whole line is there to be sent with it. While no line comes for long, the host is
 //! asked whether it is there, or it would take the connection for forgotten and close it.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -43,25 +43,22 @@ pub(super) fn emit(global: &Global, args: &Emit) -> Outcome {
         return Err(Failure::usage(message));
     }
     let (mut incoming, outgoing) = place::connect(global)?.split();
-    let outgoing = Mutex::new(outgoing);
+    let outgoing = Arc::new(Mutex::new(outgoing));
     let wait = Duration::from_millis(args.wait.unwrap_or_default());
     // The host works through the lines one by one: the last of those in flight may wait for all before it.
     let in_flight = u32::try_from(IN_FLIGHT_MAX).unwrap_or(u32::MAX);
     incoming.set_patience(Some(PATIENCE.saturating_add(wait.saturating_mul(in_flight))))?;
     let (sent, numbers) = sync_channel(IN_FLIGHT_MAX);
     let json = global.json;
-    let (tally, sending) = thread::scope(|scope| {
-        // Moved in, so that the sending thread notices when the other one has ended.
-        let awaited = Awaited { numbers, outgoing: &outgoing };
-        let answers = scope.spawn(move || receive(&mut incoming, &awaited, json));
-        let sending = send(args, &outgoing, &sent);
-        drop(sent);
-        let tally = answers.join().unwrap_or_else(|_| Err(Failure::new("the thread that reads answers panicked")));
-        (tally, sending)
-    });
-    // The daemon's last word says more than the broken pipe that followed from it.
-    let tally = tally?;
-    let unreadable = sending?;
+    let sending = {
+        let (args, outgoing) = (args.clone(), outgoing.clone());
+        thread::spawn(move || send(&args, &outgoing, &sent))
+    };
+    // The daemon's last word says more than the broken pipe that followed from it. Moved in, so that the sending thread
+    // notices when this has ended.
+    let tally = receive(&mut incoming, Awaited { numbers, outgoing: &outgoing }, json)?;
+    // It has no more lines, or no more use for them: there is nothing that it could wait for.
+    let unreadable = sending.join().unwrap_or_else(|_| Err(Failure::new("the thread that sends lines panicked")))?;
     if !json && io::IsTerminal::is_terminal(&io::stderr()) {
         say(&format!("{} lines accepted, {} failed", tally.accepted, tally.failed + unreadable));
     }
@@ -179,7 +176,7 @@ impl Awaited<'_> {
 }
 
 /// Reads an answer for each line that was sent.
-fn receive(incoming: &mut Incoming, awaited: &Awaited<'_>, json: bool) -> Result<Tally, Failure> {
+fn receive(incoming: &mut Incoming, awaited: Awaited<'_>, json: bool) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
     while let Some(number) = awaited.next(incoming, KEEP_ALIVE)? {
         match incoming.receive() {

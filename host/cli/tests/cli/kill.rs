@@ -109,6 +109,25 @@ fn killed_under_load_it_starts_again_and_whoever_publishes_or_watches_is_told() 
 }
 
 #[test]
+fn whoever_waits_for_an_answer_is_told_of_the_kill_without_sending_another_line() {
+    let place = Place::new();
+    place.plugin("busy", &Guest::works('w', u32::MAX).binary(), PATIENT);
+    let daemon = place.daemon();
+    let mut child = place.spawn(&["emit", "--lines", "--wait"]);
+    // Open until the end: whoever publishes may have nothing more to say before it has the answer.
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"{\"type\":\"hook.x\"}\n").unwrap();
+    let in_flight = || place.json(&["plugins", "inspect", "busy"])["counters"]["in_flight"] == 1;
+    wait("it is in flight", || in_flight().then_some(()));
+    daemon.kill();
+    wait("it has ended", || child.try_wait().unwrap());
+    let ended = Ended::from(child.wait_with_output().unwrap());
+    assert!(ended.stderr.starts_with("plugbus: line 1 and what follows may not be published: "), "{ended:?}");
+    assert_eq!(ended.code(), Some(1));
+    drop(input);
+}
+
+#[test]
 fn killed_in_the_middle_of_its_drain_it_starts_again() {
     let place = Place::new();
     place.plugin("busy", &Guest::works('w', u32::MAX).binary(), PATIENT);

@@ -81,8 +81,9 @@ fn kind(outcome: real::Outcome) -> Option<String> {
 
 #[tokio::test]
 async fn a_publish_is_refused_for_the_component_where_it_is_refused_natively() {
-    // A summary of one event: its data, media type and topic.
+    // A summary of one event: its data, media type and topic, and the trace that is passed on.
     let bytes = r#"{"total":1,"other":0,"topics":{"t":1}}"#.len() + "application/json".len() + "stats.topics".len();
+    let bytes = bytes + "traceparent".len() + "00-trace".len();
     let (fits, too_small) = (format!("publish_bytes = {bytes}"), format!("publish_bytes = {}", bytes - 1));
     let table = [
         ("publish = [\"other\"]", "", Some("reject: publish denied")),

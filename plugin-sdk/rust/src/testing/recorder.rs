@@ -131,6 +131,12 @@ impl Recorder {
         let Some(cause) = &self.cause else {
             return Err(PublishError::Denied("publishing is not allowed in `init`".into()));
         };
+        // Before the checks, as on the host: what is passed on counts.
+        if let Some(parent) = &cause.traceparent
+            && !extensions.iter().any(|(name, _)| name == "traceparent")
+        {
+            extensions.push(("traceparent".to_owned(), parent.clone()));
+        }
         check(&topic, &payload, &extensions).map_err(PublishError::Invalid)?;
         if topic::is_host(&topic) {
             return Err(PublishError::Denied(format!("topic `{topic}` is the host's own")));
@@ -146,11 +152,6 @@ impl Recorder {
                 "one event may publish at most {} events and {} bytes; this would be {count} events and {bytes} bytes",
                 self.publishes_max, self.publish_bytes_max
             )));
-        }
-        if let Some(parent) = &cause.traceparent
-            && !extensions.iter().any(|(name, _)| name == "traceparent")
-        {
-            extensions.push(("traceparent".to_owned(), parent.clone()));
         }
         let id = format!("{}/{count}", cause.id);
         self.staged_bytes = bytes;
