@@ -5,6 +5,7 @@
 mod bad;
 mod delivery;
 mod grants;
+mod kv;
 mod logs;
 mod plugins;
 mod reload;

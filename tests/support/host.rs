@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use plugbus::Host;
 use plugbus::bus::{Bus, Event, Settlement, SubscriptionStats};
 use plugbus::config::Config;
 use plugbus::loader::{Loader, PluginStatus};
 use plugbus::sandbox::LogSink;
+use plugbus::{Host, HostBuilder, HostError};
 use plugbus_fixtures::built;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -69,15 +69,36 @@ impl Place {
         // Made here, so that the recorder hears the very first words.
         let bus = Bus::default();
         let told = Recorder::on(&bus, "plugbus.>");
-        let mut builder = Host::builder().config(config).bus(bus).sandbox(|sandbox| {
-            // Compiled code is kept from test to test and from run to run.
-            sandbox.cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile-cache"));
-        });
+        let mut builder = builder(config).bus(bus);
         if let Some(log) = log {
             builder = builder.plugin_log(log);
         }
         TestHost { host: builder.start().await.unwrap(), told, place: self }
     }
+
+    /// Starts a host here that keeps a journal beside the plugins: plugins are durable. Its recorder hears what is said after
+    /// the start.
+    pub(crate) async fn start_durable(self) -> TestHost {
+        let began = Instant::now();
+        let host = loop {
+            match builder(config(self.folder.path())).start().await {
+                Ok(host) => break host,
+                // One that was abandoned just now lets go of the journal when its last task has ended.
+                Err(HostError::Journal { .. }) if began.elapsed() < PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                Err(error) => panic!("{}", plugbus::report::chain(&error)),
+            }
+        };
+        TestHost { told: Recorder::on(host.bus(), "plugbus.>"), host, place: self }
+    }
+}
+
+fn builder(config: Config) -> HostBuilder {
+    Host::builder().config(config).sandbox(|sandbox| {
+        // Compiled code is kept from test to test and from run to run.
+        sandbox.cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile-cache"));
+    })
 }
 
 /// The defaults but for the times, which are short.
@@ -224,7 +245,20 @@ impl TestHost {
 
     /// Stops the host; everything accepted must have been settled.
     pub(crate) async fn stop(self) {
-        let report = self.host.shutdown(Duration::from_secs(30)).await;
+        self.stop_and_leave().await;
+    }
+
+    /// Lets go of the host without a word to it.
+    pub(crate) fn abandon(self) -> Place {
+        self.place
+    }
+
+    /// The same as [`TestHost::stop`]; what it leaves behind is there for another one.
+    pub(crate) async fn stop_and_leave(self) -> Place {
+        let Self { host, told, place } = self;
+        drop(told);
+        let report = host.shutdown(Duration::from_secs(30)).await;
         assert!(report.unsettled.is_empty(), "{report:?}");
+        place
     }
 }

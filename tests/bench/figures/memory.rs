@@ -12,7 +12,7 @@ use crate::daemon::Daemon;
 use crate::host::{Place, TOPIC};
 use crate::record::{Record, Records};
 
-const MANIFEST: &str = "publish = [\"stats.topics\"]\n";
+const MANIFEST: &str = "publish = [\"stats.topics\"]\n[grants]\nkv = true\n";
 
 pub(crate) fn memory(records: &mut Records) {
     let wasm = fs::read(built::plugin("count-topics")).expect("the plugin is read");
