@@ -3,13 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod check;
+mod damage;
 mod emit;
+#[cfg(target_os = "linux")]
+mod faults;
+mod folder;
 mod journal;
 mod kill;
 mod life;
 mod output;
 mod plugins;
 mod readme;
+mod room;
 mod support;
 mod usage;
 

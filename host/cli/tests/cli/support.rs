@@ -68,8 +68,14 @@ impl Place {
     /// Starts a daemon and waits for nothing.
     pub(crate) fn starting(&self, adjust: impl FnOnce(&mut Command) -> &mut Command) -> Daemon<'_> {
         let mut command = plugbus(self.path());
-        command.arg("run").stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg("run");
         adjust(&mut command);
+        self.spawned(command)
+    }
+
+    /// Starts a daemon by a command of the test's own and waits for nothing.
+    pub(crate) fn spawned(&self, mut command: Command) -> Daemon<'_> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let errors = child.stderr.take().unwrap();
         let (lines, log) = std::sync::mpsc::channel();
