@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus::Host;
 use plugbus::bus::{Bus, Event, Settlement, SubscriptionStats};
 use plugbus::config::Config;
 use plugbus::loader::{Loader, PluginStatus};
 use plugbus::sandbox::LogSink;
+use plugbus::{Host, HostBuilder};
 use plugbus_fixtures::built;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -69,15 +69,28 @@ impl Place {
         // Made here, so that the recorder hears the very first words.
         let bus = Bus::default();
         let told = Recorder::on(&bus, "plugbus.>");
-        let mut builder = Host::builder().config(config).bus(bus).sandbox(|sandbox| {
-            // Compiled code is kept from test to test and from run to run.
-            sandbox.cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile-cache"));
-        });
+        let mut builder = builder(config).bus(bus);
         if let Some(log) = log {
             builder = builder.plugin_log(log);
         }
         TestHost { host: builder.start().await.unwrap(), told, place: self }
     }
+
+    /// The same on a journal beside the plugins folder. What the host says while it starts is not recorded.
+    pub(crate) async fn start_on_journal(self, change: impl FnOnce(&mut Config)) -> TestHost {
+        let mut config = config(self.folder.path());
+        change(&mut config);
+        let host = builder(config).start().await.unwrap();
+        let told = Recorder::on(host.bus(), "plugbus.>");
+        TestHost { host, told, place: self }
+    }
+}
+
+fn builder(config: Config) -> HostBuilder {
+    Host::builder().config(config).sandbox(|sandbox| {
+        // Compiled code is kept from test to test and from run to run.
+        sandbox.cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile-cache"));
+    })
 }
 
 /// The defaults but for the times, which are short.
