@@ -2,6 +2,7 @@
 //! must stay with that guest.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod backlog;
 mod bad;
 mod delivery;
 mod grants;

@@ -9,7 +9,11 @@ use plugbus::bus::{Bus, Event, Settlement, SubscriptionStats};
 use plugbus::config::Config;
 use plugbus::loader::{Loader, PluginStatus};
 use plugbus::sandbox::LogSink;
+<<<<<<< HEAD
 use plugbus::{Host, HostBuilder, HostError};
+=======
+use plugbus::{Host, HostBuilder};
+>>>>>>> w-crash
 use plugbus_fixtures::built;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -76,6 +80,7 @@ impl Place {
         TestHost { host: builder.start().await.unwrap(), told, place: self }
     }
 
+<<<<<<< HEAD
     /// Starts a host here that keeps a journal beside the plugins: plugins are durable. Its recorder hears what is said after
     /// the start.
     pub(crate) async fn start_durable(self) -> TestHost {
@@ -91,6 +96,15 @@ impl Place {
             }
         };
         TestHost { told: Recorder::on(host.bus(), "plugbus.>"), host, place: self }
+=======
+    /// The same on a journal beside the plugins folder. What the host says while it starts is not recorded.
+    pub(crate) async fn start_on_journal(self, change: impl FnOnce(&mut Config)) -> TestHost {
+        let mut config = config(self.folder.path());
+        change(&mut config);
+        let host = builder(config).start().await.unwrap();
+        let told = Recorder::on(host.bus(), "plugbus.>");
+        TestHost { host, told, place: self }
+>>>>>>> w-crash
     }
 }
 
