@@ -9,11 +9,7 @@ use plugbus::bus::{Bus, Event, Settlement, SubscriptionStats};
 use plugbus::config::Config;
 use plugbus::loader::{Loader, PluginStatus};
 use plugbus::sandbox::LogSink;
-<<<<<<< HEAD
 use plugbus::{Host, HostBuilder, HostError};
-=======
-use plugbus::{Host, HostBuilder};
->>>>>>> w-crash
 use plugbus_fixtures::built;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -80,13 +76,19 @@ impl Place {
         TestHost { host: builder.start().await.unwrap(), told, place: self }
     }
 
-<<<<<<< HEAD
     /// Starts a host here that keeps a journal beside the plugins: plugins are durable. Its recorder hears what is said after
     /// the start.
     pub(crate) async fn start_durable(self) -> TestHost {
+        self.start_on_journal(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn start_on_journal(self, change: impl FnOnce(&mut Config)) -> TestHost {
+        let mut config = config(self.folder.path());
+        change(&mut config);
         let began = Instant::now();
         let host = loop {
-            match builder(config(self.folder.path())).start().await {
+            match builder(config.clone()).start().await {
                 Ok(host) => break host,
                 // One that was abandoned just now lets go of the journal when its last task has ended.
                 Err(HostError::Journal { .. }) if began.elapsed() < PATIENCE => {
@@ -96,15 +98,6 @@ impl Place {
             }
         };
         TestHost { told: Recorder::on(host.bus(), "plugbus.>"), host, place: self }
-=======
-    /// The same on a journal beside the plugins folder. What the host says while it starts is not recorded.
-    pub(crate) async fn start_on_journal(self, change: impl FnOnce(&mut Config)) -> TestHost {
-        let mut config = config(self.folder.path());
-        change(&mut config);
-        let host = builder(config).start().await.unwrap();
-        let told = Recorder::on(host.bus(), "plugbus.>");
-        TestHost { host, told, place: self }
->>>>>>> w-crash
     }
 }
 
