@@ -6,7 +6,11 @@
 //!
 //! Each figure stands beside something of the same run on the same machine: only the ratio travels to another machine.
 
-#![allow(clippy::expect_used, reason = "a figure that cannot be taken must end the run, like a failed test")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a figure that cannot be taken must end the run, like a failed test"
+)]
 
 mod acknowledged;
 mod bare;
