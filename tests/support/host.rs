@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plugbus::bus::{Bus, Event, Settlement, SubscriptionStats};
-use plugbus::config::Config;
+use plugbus::config::{Config, Sync};
 use plugbus::loader::{Loader, PluginStatus};
 use plugbus::sandbox::LogSink;
 use plugbus::{Host, HostBuilder, HostError};
@@ -79,7 +79,8 @@ impl Place {
     /// Starts a host here that keeps a journal beside the plugins: plugins are durable. Its recorder hears what is said after
     /// the start.
     pub(crate) async fn start_durable(self) -> TestHost {
-        self.start_on_journal(|_| {}).await
+        // No test stops the machine, and a sync of a disk that others write to may take a minute.
+        self.start_on_journal(|config| config.journal.sync = Sync::Os).await
     }
 
     /// The same with other settings.
