@@ -12,6 +12,10 @@ use serde_json::{Map, Value};
 use crate::event::{Draft, Event, JSON, Payload};
 use crate::topic::{Topic, TopicError};
 
+mod raw;
+
+pub use raw::{RawEventError, draft_from_raw_json, json_line, to_raw_json};
+
 /// An event in the JSON format.
 #[must_use]
 pub fn to_json(event: &Event) -> Value {

@@ -1,7 +1,9 @@
 //! What the gateway counted: each bound that was hit has its number.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use plugbus_bus::WatchCounters;
 use serde::Serialize;
 
 /// Live counters.
@@ -14,6 +16,14 @@ pub(crate) struct Counters {
     pub(crate) accept_failed: AtomicU64,
     pub(crate) requests: AtomicU64,
     pub(crate) events: AtomicU64,
+    /// Readers ever; numbers their subscriptions.
+    pub(crate) readers: AtomicU64,
+    pub(crate) streams_open: AtomicU64,
+    pub(crate) websockets_open: AtomicU64,
+    pub(crate) messages: AtomicU64,
+    pub(crate) messages_bad: AtomicU64,
+    pub(crate) peers_silent: AtomicU64,
+    pub(crate) watching: Arc<WatchCounters>,
 }
 
 /// A reading of the counters.
@@ -34,6 +44,20 @@ pub struct GatewayStats {
     pub requests: u64,
     /// Events that were accepted.
     pub events: u64,
+    /// Streams of server-sent events open now.
+    pub streams_open: u64,
+    /// WebSockets open now.
+    pub websockets_open: u64,
+    /// Messages that came from WebSocket and Socket.IO peers.
+    pub messages: u64,
+    /// Of these, those that were malformed or not allowed.
+    pub messages_bad: u64,
+    /// WebSockets closed because nothing came from their peers.
+    pub peers_silent: u64,
+    /// Events queued for readers.
+    pub watched: u64,
+    /// Events that readers missed because they read too slowly.
+    pub missed: u64,
 }
 
 impl Counters {
@@ -46,6 +70,13 @@ impl Counters {
             accept_failed: self.accept_failed.load(Relaxed),
             requests: self.requests.load(Relaxed),
             events: self.events.load(Relaxed),
+            streams_open: self.streams_open.load(Relaxed),
+            websockets_open: self.websockets_open.load(Relaxed),
+            messages: self.messages.load(Relaxed),
+            messages_bad: self.messages_bad.load(Relaxed),
+            peers_silent: self.peers_silent.load(Relaxed),
+            watched: self.watching.watched.load(Relaxed),
+            missed: self.watching.missed.load(Relaxed),
         }
     }
 }

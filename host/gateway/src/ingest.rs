@@ -5,7 +5,7 @@ use utoipa_axum::routes;
 
 use crate::shared::Shared;
 
-mod receipt;
+pub(crate) mod receipt;
 mod topics;
 
 /// The routes.

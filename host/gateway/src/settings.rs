@@ -21,6 +21,15 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// Time to send a request's body. Default 30 s.
     pub body_timeout: Duration,
+    /// Events kept for a reader that is behind; beyond, it misses some and is told how many. Default 1024.
+    pub watch_events_max: usize,
+    /// Bytes kept for a reader that is behind. Default 8 MiB. Events are shared with everyone else who holds them.
+    pub watch_bytes_max: usize,
+    /// How often a reader hears something when there is nothing to tell. Default 15 s. A WebSocket whose peer has not
+    /// answered for two of these is closed.
+    pub heartbeat: Duration,
+    /// Bytes of one message from a WebSocket or Socket.IO peer. Default 2 MiB.
+    pub message_bytes_max: usize,
 }
 
 impl Default for Settings {
@@ -32,6 +41,10 @@ impl Default for Settings {
             header_timeout: Duration::from_secs(10),
             body_bytes_max: 4 << 20,
             body_timeout: Duration::from_secs(30),
+            watch_events_max: 1024,
+            watch_bytes_max: 8 << 20,
+            heartbeat: Duration::from_secs(15),
+            message_bytes_max: 2 << 20,
         }
     }
 }

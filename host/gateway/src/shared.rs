@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::admin::Admin;
 use crate::counters::Counters;
 use crate::settings::Settings;
+use crate::stream::encoded::Encoded;
 
 /// The bus and what goes with it. Cheap to clone; the clones are one.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub(crate) struct Parts {
     pub(crate) admin: Option<Arc<dyn Admin>>,
     pub(crate) settings: Settings,
     pub(crate) counters: Counters,
+    /// Events in their JSON format, made once for all readers.
+    pub(crate) encoded: Encoded,
     /// How far the gateway has come in stopping. Streams subscribe to it and end with it.
     pub(crate) phase: watch::Sender<Phase>,
 }
@@ -38,7 +41,14 @@ pub(crate) enum Phase {
 impl Shared {
     pub(crate) fn new(bus: Bus, admin: Option<Arc<dyn Admin>>, settings: Settings) -> Self {
         let phase = watch::Sender::new(Phase::Serving);
-        Self(Arc::new(Parts { bus, admin, settings, counters: Counters::default(), phase }))
+        Self(Arc::new(Parts {
+            bus,
+            admin,
+            settings,
+            counters: Counters::default(),
+            encoded: Encoded::default(),
+            phase,
+        }))
     }
 }
 
