@@ -1,37 +1,77 @@
-//! The JSON format with the data left as it is.
+//! The JSON format as text: JSON data passes through byte for byte, numbers and key order included.
 //!
-//! Data that is JSON is never taken apart and put together again: numbers keep every digit, objects keep the order of their
-//! members. Line breaks between tokens become spaces, since in most places where events are written a line is a message.
+//! Line breaks between tokens become spaces, since in many places a line is a message.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use super::{CloudEventError, draft_from_json, to_json};
+use super::{CloudEventError, check_required, draft_from_json, to_json};
 use crate::event::{Draft, Event, JSON, Payload};
 
-/// Data as JSON without line breaks: outside of strings they are white space, and inside there are none. Pure.
-///
-/// # Errors
-/// Where the data is no JSON as it stands; with spaces for its line breaks it might become one, and another one.
-pub fn json_line(data: &[u8]) -> Result<Cow<'_, RawValue>, serde_json::Error> {
-    let json: &RawValue = serde_json::from_slice(data)?;
-    let breaks = ['\n', '\r'];
-    if !json.get().contains(breaks) {
-        return Ok(Cow::Borrowed(json));
-    }
-    RawValue::from_string(json.get().replace(breaks, " ")).map(Cow::Owned)
+/// Why a text is not a CloudEvent in the JSON format.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// It is not JSON, or not of that shape.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// The data is not JSON.
+    #[error("data: {0}")]
+    Data(#[source] serde_json::Error),
+    /// An attribute is missing or wrong.
+    #[error(transparent)]
+    Event(#[from] CloudEventError),
 }
 
-/// An event in the JSON format, on one line, with JSON data as it came.
+/// Reads an event as a local publisher may write it: only `type` must be there.
 ///
 /// # Errors
-/// None that is known of: everything in an event has a JSON form.
-pub fn to_raw_json(event: &Event) -> Result<Box<RawValue>, serde_json::Error> {
+/// [`ReadError`] names the place or the attribute.
+pub fn read(json: &str) -> Result<Draft, ReadError> {
+    draft(serde_json::from_str(json)?)
+}
+
+/// Reads an event as the specification demands it: `specversion`, `id`, `source` and `type` must be there.
+///
+/// # Errors
+/// [`ReadError`] names the place or the attribute.
+pub fn read_strict(json: &str) -> Result<Draft, ReadError> {
+    let parts: Parts = serde_json::from_str(json)?;
+    check_required(&parts.attributes)?;
+    draft(parts)
+}
+
+fn draft(parts: Parts) -> Result<Draft, ReadError> {
+    let Parts { mut attributes, data, .. } = parts;
+    let content_type = attributes.get("datacontenttype").and_then(Value::as_str).unwrap_or(JSON).to_owned();
+    let is_json = Payload::new(content_type.as_str(), "").is_json();
+    let data = match data {
+        Some(data) if is_json && !attributes.contains_key("data_base64") => Some(data),
+        Some(data) => {
+            attributes.insert("data".into(), serde_json::from_str(data.get()).map_err(ReadError::Data)?);
+            None
+        }
+        None => None,
+    };
+    let draft = draft_from_json(&Value::Object(attributes))?;
+    Ok(match data {
+        Some(data) => draft.payload(Payload::new(content_type, String::from(Box::<str>::from(data)))),
+        None => draft,
+    })
+}
+
+/// An event in the JSON format, on one line.
+///
+/// # Errors
+/// Never for an event that a bus accepted.
+pub fn write(event: &Event) -> Result<Box<RawValue>, serde_json::Error> {
     let payload = &event.payload;
     if payload.data.is_empty() || !payload.is_json() {
         return to_raw_value(&to_json(event));
@@ -62,40 +102,26 @@ impl Serialize for WithData<'_> {
     }
 }
 
-/// Why a text is not a CloudEvent that the bus takes.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RawEventError {
-    /// No JSON object, or an attribute twice.
-    #[error(transparent)]
-    Json(#[from] serde_json::Error),
-    /// An attribute is wrong.
-    #[error(transparent)]
-    Attribute(#[from] CloudEventError),
+/// Data as text where it is text, else in base64: one of the two.
+#[must_use]
+pub fn text_or_base64(payload: &Payload) -> (Option<String>, Option<String>) {
+    match std::str::from_utf8(&payload.data) {
+        Ok(text) => (Some(text.into()), None),
+        Err(_) => (None, Some(STANDARD.encode(&payload.data))),
+    }
 }
 
-/// Reads an event as [`draft_from_json`] does, with JSON data as it stands.
+/// Data as JSON without line breaks: outside of strings they are white space, and inside there are none.
 ///
 /// # Errors
-/// [`RawEventError`].
-pub fn draft_from_raw_json(json: &str) -> Result<Draft, RawEventError> {
-    let parts: Parts = serde_json::from_str(json)?;
-    let Parts { mut attributes, data, .. } = parts;
-    let content_type = attributes.get("datacontenttype").and_then(Value::as_str).unwrap_or(JSON).to_owned();
-    let is_json = Payload::new(content_type.as_str(), "").is_json();
-    let data = match data {
-        Some(data) if is_json && !attributes.contains_key("data_base64") => Some(data),
-        Some(data) => {
-            attributes.insert("data".into(), serde_json::from_str(data.get())?);
-            None
-        }
-        None => None,
-    };
-    let draft = draft_from_json(&Value::Object(attributes))?;
-    Ok(match data {
-        Some(data) => draft.payload(Payload::new(content_type, String::from(Box::<str>::from(data)))),
-        None => draft,
-    })
+/// Where the data is no JSON as it stands; with spaces for its line breaks it might become one, and another one.
+pub fn json_line(data: &[u8]) -> Result<Cow<'_, RawValue>, serde_json::Error> {
+    let json: &RawValue = serde_json::from_slice(data)?;
+    let breaks = ['\n', '\r'];
+    if !json.get().contains(breaks) {
+        return Ok(Cow::Borrowed(json));
+    }
+    RawValue::from_string(json.get().replace(breaks, " ")).map(Cow::Owned)
 }
 
 /// An event in its JSON format, with the data left as text.

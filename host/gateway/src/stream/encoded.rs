@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use plugbus_bus::Event;
-use plugbus_bus::cloudevents::to_raw_json;
+use plugbus_bus::cloudevents::raw::write as to_raw_json;
 use serde_json::value::RawValue;
 
 /// Events that are kept.

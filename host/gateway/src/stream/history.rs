@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use plugbus_bus::cloudevents::to_raw_json;
+use plugbus_bus::cloudevents::raw::write as to_raw_json;
 use plugbus_bus::{Event, EventLog, Filter};
 use serde::Serialize;
 use serde_json::value::RawValue;

@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(parse("1h").unwrap(), Position::TimeNs(3_600_000_000_000));
         assert_eq!(parse("9h").unwrap(), Position::TimeNs(0), "before the beginning is the beginning");
         assert_eq!(parse("1970-01-01T00:00:01Z").unwrap(), Position::TimeNs(1_000_000_000));
-        for wrong in ["", "-1", "1x", "yesterday", "99999999999999999999", "9999999y"] {
+        for wrong in ["", "-1", "1x", "yesterday", "99999999999999999999"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

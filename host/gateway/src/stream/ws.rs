@@ -36,7 +36,6 @@ mod frames;
 mod publishing;
 mod session;
 
-
 /// The name of these frames, for peers that name a subprotocol. A browser that brings its token as `bearer.…` names this
 /// one beside it, since one of those named must come back and the token never does.
 pub(crate) const SUBPROTOCOL: &str = "plugbus.v1";

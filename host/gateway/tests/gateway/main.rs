@@ -1,4 +1,12 @@
 //! The gateway as a peer sees it: a real bus, a real port, real bytes.
 
-mod ingest;
+mod auth;
+mod events;
+mod foreign;
+mod limits;
+mod openapi;
+mod requests;
+mod stream;
 mod support;
+mod topics;
+mod ws;

@@ -7,11 +7,12 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-pub(crate) use plugbus_bus::cloudevents::to_raw_json as to_json;
-use plugbus_bus::cloudevents::{self, json_line};
+use plugbus_bus::cloudevents::raw::{self, json_line};
 use plugbus_bus::{Draft, JSON, Payload};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
+
+pub(crate) use plugbus_bus::cloudevents::raw::{text_or_base64 as text_or_encoded, write as to_json};
 
 use super::protocol::{ErrorCode, ErrorLine};
 
@@ -123,20 +124,12 @@ fn is_json(content_type: &str) -> bool {
     Payload::new(content_type, "").is_json()
 }
 
-/// Data as text where it is text, else in base64.
-pub(crate) fn text_or_encoded(payload: &Payload) -> (Option<String>, Option<String>) {
-    match std::str::from_utf8(&payload.data) {
-        Ok(text) => (Some(text.into()), None),
-        Err(_) => (None, Some(STANDARD.encode(&payload.data))),
-    }
-}
-
 /// Reads an event in the JSON format of CloudEvents 1.0 as a client may write it: only `type` must be there.
 ///
 /// # Errors
 /// The error line that a client gets.
 pub fn parse_event(json: &RawValue) -> Result<Draft, ErrorLine> {
-    cloudevents::draft_from_raw_json(json.get()).map_err(|error| {
+    raw::read(json.get()).map_err(|error| {
         ErrorLine::about_input(ErrorCode::InvalidEvent, &format!("event: {}", crate::report::chain(&error)))
     })
 }

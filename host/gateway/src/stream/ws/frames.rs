@@ -115,7 +115,7 @@ impl Frame<'_> {
                 if let Some((stray, _)) = beside.iter().find(|(_, there)| *there) {
                     return Err(Problem::bad_request(format!("`{stray}` stands beside `event`; it belongs into it")));
                 }
-                let draft = plugbus_bus::cloudevents::draft_from_raw_json(event.get());
+                let draft = plugbus_bus::cloudevents::raw::read(event.get());
                 draft.map_err(|error| Problem::bad_request(format!("event: {}", chain(&error))))
             }
             (None, Some(topic)) => NewEvent {
@@ -159,13 +159,13 @@ pub(super) struct Done {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) filters: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<String>,
+    pub(super) event_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    matched: Option<usize>,
+    pub(super) matched: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    disposition: Option<&'static str>,
+    pub(super) disposition: Option<&'static str>,
 }
 
 impl From<Accepted> for Done {

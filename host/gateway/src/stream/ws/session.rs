@@ -14,6 +14,7 @@ use crate::auth::Identity;
 use crate::counters::count;
 use crate::ingest::receipt::{Accepted, refused};
 use crate::problem::{Problem, chain};
+use crate::rate::charge;
 use crate::shared::Shared;
 use crate::stream::{Open, change, filters, missed::Missed};
 
@@ -120,6 +121,7 @@ impl Session {
         };
         count(&self.shared.counters.messages);
         let Parsed { id, request } = Parsed::parse(&text);
+        let request = charge(&self.shared, &self.identity, 1).and(request);
         let done = match request {
             Ok(Request::Publish(draft)) => match self.begin(*draft).await {
                 Ok(begun) => {
