@@ -168,6 +168,7 @@ fn stats(services: &Services) -> Result<Response> {
         "plugins": services.loader.as_ref().map(|loader| to_value(&loader.stats())).transpose()?,
         "journal": services.journal.as_ref().map(|journal| past::stats(services, &journal.stats())),
         "socket": to_value(&services.counters.read())?,
+        "http": to_value(&services.gateway.stats())?,
     })))
 }
 
