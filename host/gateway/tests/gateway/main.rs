@@ -7,4 +7,5 @@ mod limits;
 mod openapi;
 mod requests;
 mod support;
+mod tls;
 mod topics;

@@ -168,8 +168,17 @@ fn stats(services: &Services) -> Result<Response> {
         "plugins": services.loader.as_ref().map(|loader| to_value(&loader.stats())).transpose()?,
         "journal": services.journal.as_ref().map(|journal| past::stats(services, &journal.stats())),
         "socket": to_value(&services.counters.read())?,
-        "http": to_value(&services.gateway.stats())?,
+        "http": http(services)?,
     })))
+}
+
+/// What the gateway counted, and where it is.
+fn http(services: &Services) -> Result<Value> {
+    let mut stats = to_value(&services.gateway.stats())?;
+    if let (Value::Object(fields), Some(addr)) = (&mut stats, services.gateway.addr()) {
+        fields.insert("address".into(), addr.to_string().into());
+    }
+    Ok(stats)
 }
 
 fn to_value<T: serde::Serialize>(value: &T) -> Result<Value> {
