@@ -92,6 +92,12 @@ impl Gateway {
         &self.openapi
     }
 
+    /// Where it listens, if it does: with the port that was found.
+    #[must_use]
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.shared.addr.get().copied()
+    }
+
     /// What it counted.
     #[must_use]
     pub fn stats(&self) -> GatewayStats {

@@ -8,5 +8,6 @@ mod openapi;
 mod requests;
 mod stream;
 mod support;
+mod tls;
 mod topics;
 mod ws;
