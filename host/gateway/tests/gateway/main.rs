@@ -6,6 +6,7 @@ mod foreign;
 mod limits;
 mod openapi;
 mod requests;
+mod socketio;
 mod stream;
 mod support;
 mod tls;
