@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 mod file;
+mod http;
 pub mod keys;
+
+pub use http::Http;
 
 /// Everything that can be set. Read the fields' defaults from [`Config::default`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +43,8 @@ pub struct Config {
     pub loader: Loader,
     /// Bounds on the clients of the socket.
     pub clients: Clients,
+    /// The gateway: HTTP on a port.
+    pub http: Http,
     /// What the binary logs. The library logs through `tracing` and sets nothing up.
     pub log: Log,
 }
@@ -299,6 +304,7 @@ impl Default for Config {
             sandbox: Sandbox::default(),
             loader: Loader::default(),
             clients: Clients::default(),
+            http: Http::default(),
             log: Log::default(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,13 @@ use plugbus_journal::{DiskJournal, JournalConfig, OnFull, OpenError, SyncMode};
 use plugbus_loader::{Loader, LoaderConfig, LoaderError};
 use plugbus_sandbox::{LogSink, Pooling, Sandbox, SandboxConfig, SandboxError};
 
+use plugbus_gateway::{Bound as BoundGateway, Gateway, GatewayError, GatewayStats, Server as HttpServer};
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Config, ConfigError, Sync, size};
 use crate::socket::{Bound, Limits, Server, Services, SocketError, SocketStats};
+
+mod http;
 
 /// How often cursors of subscriptions that are away are looked at.
 const UPKEEP: Duration = Duration::from_secs(60);
@@ -31,6 +35,9 @@ pub struct Host {
     bus: Bus,
     loader: Option<Loader>,
     server: Option<Server>,
+    gateway: Gateway,
+    /// The gateway on its port.
+    http: Option<HttpServer>,
     journal: Option<Arc<DiskJournal>>,
     /// Looks after the journal now and then; ends with the host.
     upkeep: Option<Upkeep>,
@@ -43,6 +50,8 @@ pub struct HostBuilder {
     config: Config,
     bus: Option<Bus>,
     no_plugins: bool,
+    /// What is wrong with an address that was given; said at the start.
+    wrong: Option<ConfigError>,
     log: Option<Arc<dyn LogSink>>,
     sandbox: Option<Adjust<SandboxConfig>>,
     loader: Option<Adjust<LoaderConfig>>,
@@ -52,8 +61,9 @@ impl Default for HostBuilder {
     /// As documented at each setting. Without a data folder named, nothing is kept on the disk but compiled code.
     fn default() -> Self {
         let journal = config::Journal { enabled: false, ..config::Journal::default() };
-        let config = Config { journal, ..Config::default() };
-        Self { config, bus: None, no_plugins: false, log: None, sandbox: None, loader: None }
+        let http = config::Http { enabled: false, ..config::Http::default() };
+        let config = Config { journal, http, ..Config::default() };
+        Self { config, bus: None, no_plugins: false, wrong: None, log: None, sandbox: None, loader: None }
     }
 }
 
@@ -88,6 +98,9 @@ pub enum HostError {
     /// The socket cannot be served.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The gateway cannot be served.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// The engine cannot be made.
     #[error("cannot make the sandbox")]
     Sandbox(#[from] SandboxError),
@@ -128,6 +141,24 @@ impl Host {
         self.server.as_ref().map(Server::stats).unwrap_or_default()
     }
 
+    /// Where HTTP is served, if it is served on a port: with the port that was found where 0 was asked for.
+    #[must_use]
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(HttpServer::addr)
+    }
+
+    /// The routes of the gateway, to be mounted in an axum app of your own.
+    #[must_use]
+    pub fn http_router(&self) -> axum::Router {
+        self.gateway.router()
+    }
+
+    /// What the gateway counted.
+    #[must_use]
+    pub fn http_stats(&self) -> GatewayStats {
+        self.gateway.stats()
+    }
+
     /// What it runs with.
     #[must_use]
     pub fn config(&self) -> &Config {
@@ -153,13 +184,18 @@ impl Host {
         if let Some(server) = &self.server {
             server.drain();
         }
+        self.gateway.drain();
         let report = self.bus.shutdown(grace).await;
         if let Some(loader) = &self.loader {
             let cut_off = loader.stop().await;
             tracing::debug!(cut_off, "plugins stopped");
         }
+        self.gateway.close();
         if let Some(server) = self.server.take() {
             server.close(LAST_LINES).await;
+        }
+        if let Some(http) = self.http.take() {
+            http.close(LAST_LINES).await;
         }
         report
     }
@@ -206,6 +242,14 @@ impl HostBuilder {
         self
     }
 
+    /// Serves HTTP there: `127.0.0.1:7117`, or `127.0.0.1:0` for any port that is free ([`Host::http_addr`] says which).
+    /// Without it nothing is served on a port; [`Host::http_router`] is there all the same.
+    pub fn http(mut self, listen: &str) -> Self {
+        self.config.http.enabled = true;
+        self.wrong = self.config.set("http.listen", listen, "HostBuilder::http").err().or(self.wrong);
+        self
+    }
+
     /// Uses this bus instead of making one from the configuration; native subscriptions made before the start see the
     /// very first events. The configuration's bounds on dead letters and its `source` do not apply to it; its bounds on
     /// events should be the bus's own.
@@ -244,7 +288,8 @@ impl HostBuilder {
     /// # Errors
     /// [`HostError`]; a plugin that cannot be loaded is none, it is reported as rejected.
     pub async fn start(self) -> Result<Host, HostError> {
-        let Self { config, bus, no_plugins, log, sandbox, loader } = self;
+        let Self { config, bus, no_plugins, wrong, log, sandbox, loader } = self;
+        wrong.map_or(Ok(()), Err)?;
         config.check()?;
         make_folder("data_dir", &config.data_dir, 0o700)?;
         let bound = if config.serve_socket { Some(Bound::take(&config.socket_path()).await?) } else { None };
@@ -252,6 +297,8 @@ impl HostBuilder {
             Some(bus) => (bus, None),
             None => make_bus(&config).await?,
         };
+        let gateway = Gateway::new(bus.clone(), None, http::settings(&config))?;
+        let http = if config.http.enabled { Some(gateway.bind().await?) } else { None };
         let loader = if no_plugins {
             None
         } else {
@@ -265,7 +312,8 @@ impl HostBuilder {
         let upkeep = journal.as_ref().map(|_| Upkeep::start(bus.clone(), config.journal.absent_max_ms));
         let services = Services::new(bus.clone(), loader.clone(), journal.clone(), Limits::new(&config));
         let server = bound.map(|bound| bound.serve(Arc::new(services)));
-        Ok(Host { bus, loader, server, journal, upkeep, config })
+        let http = http.map(BoundGateway::serve);
+        Ok(Host { bus, loader, server, gateway, http, journal, upkeep, config })
     }
 }
 

@@ -24,6 +24,7 @@ pub mod socket;
 
 pub use host::{Host, HostBuilder, HostError};
 pub use plugbus_bus as bus;
+pub use plugbus_gateway as gateway;
 pub use plugbus_journal as journal;
 pub use plugbus_loader as loader;
 pub use plugbus_sandbox as sandbox;

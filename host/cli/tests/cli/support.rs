@@ -21,6 +21,8 @@ pub(crate) fn plugbus(folder: &Path) -> Command {
 /// Any command, in the same surroundings.
 pub(crate) fn in_folder(mut command: Command, folder: &Path) -> Command {
     command.current_dir(folder).env_clear().env("PLUGBUS_SOCKET", folder.join("s")).stdin(Stdio::null());
+    // Every test has a port of its own.
+    command.env("PLUGBUS_HTTP_LISTEN", "127.0.0.1:0");
     command
 }
 

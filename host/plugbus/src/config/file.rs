@@ -1,5 +1,6 @@
 //! Text to [`Config`]: finds what is wrong, says where, and names the nearest right key.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 
@@ -35,7 +36,7 @@ pub(super) fn set(config: &mut Config, name: &str, text: &str) -> Result<(), Str
             Err(_) => Value::String(text.into()),
         },
         Kind::Switch => text.parse::<bool>().map_or_else(|_| Value::String(text.into()), Value::Boolean),
-        Kind::Path | Kind::Text | Kind::Choice(_) => Value::String(text.into()),
+        Kind::Path | Kind::Address | Kind::Text | Kind::Choice(_) => Value::String(text.into()),
     };
     check_value(key.kind, &value).map_err(|problem| format!("`{name}` {problem}"))?;
     let mut table = Table::try_from(&*config).map_err(|error| error.to_string())?;
@@ -123,6 +124,10 @@ fn check_value(kind: Kind, value: &Value) -> Result<(), String> {
         (Kind::Switch, _) => Err(format!("is {shown}; true or false is allowed")),
         (Kind::Path, Value::String(text)) if !text.is_empty() => Ok(()),
         (Kind::Path, _) => Err(format!("is {shown}; a path is needed")),
+        (Kind::Address, Value::String(text)) if text.parse::<SocketAddr>().is_ok() => Ok(()),
+        (Kind::Address, _) => {
+            Err(format!("is {shown}; an IP address and a port are needed, such as 127.0.0.1:7117 or [::1]:7117"))
+        }
         (Kind::Text, Value::String(text)) if is_plain(text) => Ok(()),
         (Kind::Text, _) => {
             Err(format!("is {shown}; text of 1 to {ATTRIBUTE_BYTES_MAX} bytes without control characters is needed"))

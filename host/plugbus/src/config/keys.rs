@@ -31,6 +31,8 @@ pub enum Kind {
     Switch,
     /// A path.
     Path,
+    /// An IP address and a port: `127.0.0.1:7117`, `[::1]:7117`.
+    Address,
     /// Text of 1 to 255 bytes without control characters.
     Text,
     /// One of these.
@@ -128,6 +130,10 @@ keys! {
         "Events kept for a watcher that is behind [default: 1024]";
     "clients.watch_bytes_max" "clients-watch-bytes-max" "PLUGBUS_CLIENTS_WATCH_BYTES_MAX" number(1, 4 << 30),
         "Bytes kept for a watcher that is behind [default: 8 MiB]";
+    "http.enabled" "http-enabled" "PLUGBUS_HTTP_ENABLED" Kind::Switch,
+        "Whether to serve HTTP on a port [default: true]";
+    "http.listen" "http-listen" "PLUGBUS_HTTP_LISTEN" Kind::Address,
+        "Address and port to serve HTTP on; port 0 takes any that is free [default: 127.0.0.1:7117]";
     "log.format" "log-format" "PLUGBUS_LOG_FORMAT" Kind::Choice(&["text", "json"]),
         "How log lines look: text or json [default: text]";
     "log.level" "log-level" "PLUGBUS_LOG_LEVEL" Kind::Text,

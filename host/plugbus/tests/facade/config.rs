@@ -59,6 +59,11 @@ fn a_wrong_key_or_value_says_where_and_what_is_right() {
             "source = \"a\\u001bb\"",
             "/etc/plugbus.toml:1:10: `source` is `a\\u{1b}b`; text of 1 to 255 bytes without control characters is needed",
         ),
+        (
+            "[http]\nlisten = \"localhost:7117\"",
+            "/etc/plugbus.toml:2:10: `http.listen` is `localhost:7117`; an IP address and a port are needed, such as \
+             127.0.0.1:7117 or [::1]:7117",
+        ),
         ("clients = 1", "/etc/plugbus.toml:1:11: `clients` is a section: write [clients] and its keys below"),
     ];
     for (text, expected) in table {
@@ -122,6 +127,7 @@ fn every_key_can_be_set_from_text_and_refuses_nonsense() {
         let good = match key.kind {
             Kind::Number { max, .. } => max.to_string(),
             Kind::Switch => "false".into(),
+            Kind::Address => "[::1]:1".into(),
             Kind::Path | Kind::Text => "x".into(),
             Kind::Choice(choices) => choices[choices.len() - 1].to_owned(),
         };

@@ -88,7 +88,8 @@ fn the_arrows_between_crates_are_those_of_the_page() {
         ("bus", &[][..]),
         ("sandbox", &["plugbus-bus"]),
         ("loader", &["plugbus-bus", "plugbus-sandbox"]),
-        ("plugbus", &["plugbus-bus", "plugbus-journal", "plugbus-loader", "plugbus-sandbox"]),
+        ("plugbus", &["plugbus-bus", "plugbus-gateway", "plugbus-journal", "plugbus-loader", "plugbus-sandbox"]),
+        ("gateway", &["plugbus-bus"]),
         ("journal", &["plugbus-bus"]),
         ("cli", &["plugbus"]),
     ] {

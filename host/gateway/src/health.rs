@@ -1,0 +1,10 @@
+//! Whether the host is alive and ready.
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::shared::Shared;
+
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+}

@@ -1,0 +1,10 @@
+//! Events as they happen: server-sent events, WebSocket, history.
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::shared::Shared;
+
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+}
