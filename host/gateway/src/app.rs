@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::problem::Problem;
 use crate::shared::Shared;
-use crate::{auth, health, ingest, manage, socketio, stream};
+use crate::{auth, dashboard, health, ingest, manage, metrics, socketio, stream};
 
 /// All routes, and the document that describes them.
 pub(crate) fn assemble(shared: &Shared) -> (Router, OpenApi) {
@@ -18,6 +18,8 @@ pub(crate) fn assemble(shared: &Shared) -> (Router, OpenApi) {
         .merge(socketio::routes())
         .merge(manage::routes())
         .merge(health::routes())
+        .merge(metrics::routes())
+        .merge(dashboard::routes())
         .split_for_parts();
     let router = routes.fallback(no_route).method_not_allowed_fallback(wrong_method);
     let router = router.layer(from_fn_with_state(shared.clone(), auth::identify));

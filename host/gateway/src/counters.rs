@@ -14,6 +14,8 @@ pub(crate) struct Counters {
     pub(crate) accept_failed: AtomicU64,
     pub(crate) requests: AtomicU64,
     pub(crate) events: AtomicU64,
+    pub(crate) uploads: AtomicU64,
+    pub(crate) uploads_refused: AtomicU64,
 }
 
 /// A reading of the counters.
@@ -34,6 +36,10 @@ pub struct GatewayStats {
     pub requests: u64,
     /// Events that were accepted.
     pub events: u64,
+    /// Components and manifests that were uploaded.
+    pub uploads: u64,
+    /// Uploads that were refused: too large, or nothing that can run.
+    pub uploads_refused: u64,
 }
 
 impl Counters {
@@ -46,6 +52,8 @@ impl Counters {
             accept_failed: self.accept_failed.load(Relaxed),
             requests: self.requests.load(Relaxed),
             events: self.events.load(Relaxed),
+            uploads: self.uploads.load(Relaxed),
+            uploads_refused: self.uploads_refused.load(Relaxed),
         }
     }
 }

@@ -21,6 +21,10 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// Time to send a request's body. Default 30 s.
     pub body_timeout: Duration,
+    /// Whether components may be uploaded and removed. Default false: whoever may upload runs code of theirs on this host.
+    pub upload: bool,
+    /// Bytes of an uploaded component. Default 64 MiB. Worst case in memory: this for each upload under way.
+    pub upload_bytes_max: usize,
 }
 
 impl Default for Settings {
@@ -32,6 +36,8 @@ impl Default for Settings {
             header_timeout: Duration::from_secs(10),
             body_bytes_max: 4 << 20,
             body_timeout: Duration::from_secs(30),
+            upload: false,
+            upload_bytes_max: 64 << 20,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use plugbus_bus::Bus;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::admin::Admin;
 use crate::counters::Counters;
@@ -22,6 +22,8 @@ pub(crate) struct Parts {
     pub(crate) counters: Counters,
     /// How far the gateway has come in stopping. Streams subscribe to it and end with it.
     pub(crate) phase: watch::Sender<Phase>,
+    /// One plugin at a time comes or goes over HTTP.
+    pub(crate) uploading: Semaphore,
 }
 
 /// How far the gateway has come in stopping.
@@ -38,7 +40,14 @@ pub(crate) enum Phase {
 impl Shared {
     pub(crate) fn new(bus: Bus, admin: Option<Arc<dyn Admin>>, settings: Settings) -> Self {
         let phase = watch::Sender::new(Phase::Serving);
-        Self(Arc::new(Parts { bus, admin, settings, counters: Counters::default(), phase }))
+        Self(Arc::new(Parts {
+            bus,
+            admin,
+            settings,
+            counters: Counters::default(),
+            phase,
+            uploading: Semaphore::new(1),
+        }))
     }
 }
 

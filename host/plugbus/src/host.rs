@@ -17,6 +17,7 @@ use plugbus_sandbox::{LogSink, Pooling, Sandbox, SandboxConfig, SandboxError};
 use plugbus_gateway::{Bound as BoundGateway, Gateway, GatewayError, GatewayStats, Server as HttpServer};
 use tokio::task::JoinHandle;
 
+use crate::admin::HostAdmin;
 use crate::config::{self, Config, ConfigError, Sync, size};
 use crate::socket::{Bound, Limits, Server, Services, SocketError, SocketStats};
 
@@ -41,6 +42,8 @@ pub struct Host {
     journal: Option<Arc<DiskJournal>>,
     /// Looks after the journal now and then; ends with the host.
     upkeep: Option<Upkeep>,
+    /// What the gateway asks for figures and plugins; it holds it weakly.
+    _services: Arc<Services>,
     config: Config,
 }
 
@@ -297,7 +300,8 @@ impl HostBuilder {
             Some(bus) => (bus, None),
             None => make_bus(&config).await?,
         };
-        let gateway = Gateway::new(bus.clone(), None, http::settings(&config))?;
+        let admin = Arc::new(HostAdmin::default());
+        let gateway = Gateway::new(bus.clone(), Some(admin.clone()), http::settings(&config))?;
         let http = if config.http.enabled { Some(gateway.bind().await?) } else { None };
         let loader = if no_plugins {
             None
@@ -311,9 +315,11 @@ impl HostBuilder {
         };
         let upkeep = journal.as_ref().map(|_| Upkeep::start(bus.clone(), config.journal.absent_max_ms));
         let services = Services::new(bus.clone(), loader.clone(), journal.clone(), Limits::new(&config));
-        let server = bound.map(|bound| bound.serve(Arc::new(services)));
+        let services = Arc::new(services);
+        admin.begin(&services);
+        let server = bound.map(|bound| bound.serve(services.clone()));
         let http = http.map(BoundGateway::serve);
-        Ok(Host { bus, loader, server, gateway, http, journal, upkeep, config })
+        Ok(Host { bus, loader, server, gateway, http, journal, upkeep, _services: services, config })
     }
 }
 

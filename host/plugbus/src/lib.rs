@@ -16,6 +16,7 @@
 //! variables read. [`socket`] is how other processes on the machine reach it, [`check`] runs one component on one event
 //! without a host.
 
+mod admin;
 pub mod check;
 pub mod config;
 mod host;

@@ -35,6 +35,7 @@ mod watch_queue;
 pub use counters::SocketStats;
 pub use event::{NewEvent, NewEventError, parse_event};
 pub(crate) use event::{text_or_encoded, to_json as event_json};
+pub(crate) use operations::past;
 pub use place::{PATH_BYTES_MAX, SocketError};
 
 use counters::{Counters, Gauge, count};
@@ -81,6 +82,11 @@ pub(crate) struct Services {
 }
 
 impl Services {
+    /// What the socket counted.
+    pub(crate) fn socket_stats(&self) -> SocketStats {
+        self.counters.read()
+    }
+
     pub(crate) fn new(bus: Bus, loader: Option<Loader>, journal: Option<Arc<DiskJournal>>, limits: Limits) -> Self {
         Self { bus, loader, journal, limits, counters: Counters::default() }
     }

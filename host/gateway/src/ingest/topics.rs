@@ -12,6 +12,7 @@ use crate::auth::Identity;
 use crate::counters::count;
 use crate::problem::Problem;
 use crate::shared::Shared;
+use crate::trace;
 
 /// Publish an event: the body is its data.
 #[utoipa::path(
@@ -32,6 +33,7 @@ pub(crate) async fn publish(
     identity.require_publish(&draft.topic)?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let draft = draft.payload(Payload::new(content_type.unwrap_or("application/octet-stream"), body));
+    let draft = trace::attach(&headers, draft);
     let receipt = shared.bus.publish(draft).await.map_err(|error| refused(&error))?;
     count(&shared.counters.events);
     Ok((StatusCode::ACCEPTED, Json(Accepted::from(&receipt))))

@@ -12,11 +12,13 @@ pub struct Http {
     pub enabled: bool,
     /// Address and port. Default `127.0.0.1:7117`; port 0 takes any that is free.
     pub listen: SocketAddr,
+    /// Whether plugins may be uploaded and removed over HTTP, by whoever has the scope `admin`. Default false.
+    pub upload: bool,
 }
 
 impl Default for Http {
     fn default() -> Self {
         let given = plugbus_gateway::Settings::default();
-        Self { enabled: true, listen: given.listen }
+        Self { enabled: true, listen: given.listen, upload: given.upload }
     }
 }

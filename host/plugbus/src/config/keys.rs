@@ -134,6 +134,8 @@ keys! {
         "Whether to serve HTTP on a port [default: true]";
     "http.listen" "http-listen" "PLUGBUS_HTTP_LISTEN" Kind::Address,
         "Address and port to serve HTTP on; port 0 takes any that is free [default: 127.0.0.1:7117]";
+    "http.upload" "http-upload" "PLUGBUS_HTTP_UPLOAD" Kind::Switch,
+        "Whether plugins may be uploaded and removed over HTTP; it runs their code here [default: false]";
     "log.format" "log-format" "PLUGBUS_LOG_FORMAT" Kind::Choice(&["text", "json"]),
         "How log lines look: text or json [default: text]";
     "log.level" "log-level" "PLUGBUS_LOG_LEVEL" Kind::Text,

@@ -16,7 +16,7 @@ use super::{Services, event};
 use crate::report::chain;
 
 mod dead;
-pub(super) mod past;
+pub(crate) mod past;
 mod plugins;
 
 /// What the names of watchers' subscriptions begin with.

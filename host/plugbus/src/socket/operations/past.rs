@@ -66,7 +66,7 @@ pub(super) async fn replay(
 }
 
 /// Figures of the journal, and who is away and holds events in it.
-pub(super) fn stats(services: &Services, stats: &JournalStats) -> Value {
+pub(crate) fn stats(services: &Services, stats: &JournalStats) -> Value {
     let times = &stats.commit_times;
     json!({
         "first_seq": stats.first,
