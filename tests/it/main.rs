@@ -8,6 +8,7 @@ mod delivery;
 mod grants;
 mod kv;
 mod logs;
+mod manage;
 mod plugins;
 mod reload;
 mod spin;

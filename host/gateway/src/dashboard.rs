@@ -66,7 +66,10 @@ fn serve(path: &str, headers: &HeaderMap) -> Response {
         // Kept by the browser, and asked for again each time: a new host has a new page.
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
     ];
-    given.extend(fixed);
+    for (name, value) in fixed {
+        // Not `extend`, which would leave the media type that axum gives to bytes beside ours.
+        given.insert(name, value);
+    }
     if let Some(tag) = tag {
         given.insert(ETAG, tag);
     }
