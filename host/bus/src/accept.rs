@@ -196,7 +196,7 @@ impl Inner {
         places
     }
 
-    fn check(&self, draft: Draft, publisher: Publisher) -> Result<Draft, PublishError> {
+    pub(crate) fn check(&self, draft: Draft, publisher: Publisher) -> Result<Draft, PublishError> {
         let phase = self.phase.load(SeqCst);
         if phase == phase::CLOSED || (phase == phase::DRAINING && publisher.is_outside()) {
             return Err(PublishError::Closed(Box::new(draft)));

@@ -168,6 +168,15 @@ impl Bus {
         }
     }
 
+    /// Checks a draft as [`Bus::publish`] does before anybody sees it: its attributes, its size, its topic. Whether there is room
+    /// for it is not asked.
+    ///
+    /// # Errors
+    /// [`PublishError`] hands the draft back.
+    pub fn check(&self, draft: impl Into<Draft>) -> Result<Draft, PublishError> {
+        self.inner.check(draft.into(), Publisher::Waiting)
+    }
+
     /// Begins to publish an event: it has its place in the order of all events when this returns. Whoever publishes many
     /// begins each as soon as the one before has begun, so that they share the journal's commits, and [finishes] them in the
     /// same order.

@@ -12,7 +12,16 @@ pub(crate) struct Counters {
     pub(crate) connections_open: AtomicU64,
     pub(crate) connections_broken: AtomicU64,
     pub(crate) accept_failed: AtomicU64,
+    pub(crate) handshakes_failed: AtomicU64,
     pub(crate) requests: AtomicU64,
+    pub(crate) client_errors: AtomicU64,
+    pub(crate) server_errors: AtomicU64,
+    pub(crate) foreign: AtomicU64,
+    pub(crate) unauthorized: AtomicU64,
+    pub(crate) rate_limited: AtomicU64,
+    pub(crate) bodies_too_large: AtomicU64,
+    pub(crate) bodies_timed_out: AtomicU64,
+    pub(crate) bodies_broken: AtomicU64,
     pub(crate) events: AtomicU64,
     pub(crate) uploads: AtomicU64,
     pub(crate) uploads_refused: AtomicU64,
@@ -32,8 +41,26 @@ pub struct GatewayStats {
     pub connections_broken: u64,
     /// Times that the system could not accept a connection (no descriptors left, say).
     pub accept_failed: u64,
+    /// TLS handshakes that failed or took too long.
+    pub handshakes_failed: u64,
     /// Requests that came in.
     pub requests: u64,
+    /// Of these, answered with 400 to 499.
+    pub client_errors: u64,
+    /// Of these, answered with 500 to 599.
+    pub server_errors: u64,
+    /// Requests refused for their host or origin.
+    pub foreign: u64,
+    /// Requests refused for want of a token that is known.
+    pub unauthorized: u64,
+    /// Requests refused because there were too many in a second.
+    pub rate_limited: u64,
+    /// Bodies over the bound.
+    pub bodies_too_large: u64,
+    /// Bodies that did not come in time.
+    pub bodies_timed_out: u64,
+    /// Bodies that broke off or were malformed.
+    pub bodies_broken: u64,
     /// Events that were accepted.
     pub events: u64,
     /// Components and manifests that were uploaded.
@@ -50,7 +77,16 @@ impl Counters {
             connections_open: self.connections_open.load(Relaxed),
             connections_broken: self.connections_broken.load(Relaxed),
             accept_failed: self.accept_failed.load(Relaxed),
+            handshakes_failed: self.handshakes_failed.load(Relaxed),
             requests: self.requests.load(Relaxed),
+            client_errors: self.client_errors.load(Relaxed),
+            server_errors: self.server_errors.load(Relaxed),
+            foreign: self.foreign.load(Relaxed),
+            unauthorized: self.unauthorized.load(Relaxed),
+            rate_limited: self.rate_limited.load(Relaxed),
+            bodies_too_large: self.bodies_too_large.load(Relaxed),
+            bodies_timed_out: self.bodies_timed_out.load(Relaxed),
+            bodies_broken: self.bodies_broken.load(Relaxed),
             events: self.events.load(Relaxed),
             uploads: self.uploads.load(Relaxed),
             uploads_refused: self.uploads_refused.load(Relaxed),

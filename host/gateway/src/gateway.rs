@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,8 +12,9 @@ use utoipa::openapi::OpenApi;
 
 use crate::admin::Admin;
 use crate::app;
+use crate::auth::TokensError;
 use crate::counters::GatewayStats;
-use crate::serve::{self, Bound, Peer};
+use crate::serve::{self, Bound, Peer, TlsError};
 use crate::settings::Settings;
 use crate::shared::{Phase, Shared};
 
@@ -28,6 +30,35 @@ pub struct Gateway {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GatewayError {
+    /// The file of tokens cannot be used.
+    #[error("cannot use the file of tokens {} (`http.tokens`)", path.display())]
+    Tokens {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: TokensError,
+    },
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// An origin is none.
+    #[error("`{}` is no origin (`http.origins`); write scheme, host and port as a browser does: https://tools.example", origin.escape_debug())]
+    Origin {
+        /// What was given.
+        origin: String,
+    },
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers")]
+    Random,
+    /// Everybody could do everything.
+    #[error(
+        "will not listen on {address} without tokens: whoever reaches it could publish anything and control every plugin; \
+         name a file of tokens (`http.tokens`), or listen on 127.0.0.1 (`http.listen`)"
+    )]
+    Unprotected {
+        /// The address.
+        address: SocketAddr,
+    },
     /// The address cannot be taken.
     #[error("cannot listen on {address} (`http.listen`)")]
     Listen {
@@ -44,8 +75,8 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError`] where a setting or a file that it names cannot be used.
     pub fn new(bus: Bus, admin: Option<Arc<dyn Admin>>, settings: Settings) -> Result<Self, GatewayError> {
-        let shared = Shared::new(bus, admin, settings);
-        let (router, openapi) = app::assemble(&shared);
+        let shared = Shared::new(bus, admin, settings)?;
+        let (router, openapi) = app::assemble(&shared)?;
         Ok(Self { shared, router, openapi: Arc::new(openapi) })
     }
 
@@ -70,7 +101,7 @@ impl Gateway {
     /// Takes the address of [`Settings::listen`]. Peers can connect and wait; [`Bound::serve`] answers them.
     ///
     /// # Errors
-    /// [`GatewayError::Listen`] says what is in the way.
+    /// [`GatewayError`] says what is in the way: the address is taken, or beyond loopback and there are no tokens.
     pub async fn bind(&self) -> Result<Bound, GatewayError> {
         Bound::take(self.clone()).await
     }

@@ -4,11 +4,19 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::shared::Shared;
+use crate::trace::traced;
 
+mod batch;
+pub mod binary;
+mod body;
+mod events;
+mod params;
 mod receipt;
+mod requests;
 mod topics;
+mod wait;
 
 /// The routes.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(topics::publish))
+    OpenApiRouter::new().routes(routes!(events::post)).routes(routes!(topics::post)).routes(routes!(requests::post))
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -81,6 +81,31 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+/// Errors that axum or a library answers with plain words get the form of a problem. Those that have a form are left as
+/// they are.
+pub(crate) async fn in_form(answer: Response) -> Response {
+    let status = answer.status();
+    let plain = match answer.headers().get(CONTENT_TYPE) {
+        Some(found) => found.as_bytes().starts_with(b"text/plain"),
+        None => true,
+    };
+    if !plain || !(status.is_client_error() || status.is_server_error()) {
+        return answer;
+    }
+    let (parts, body) = answer.into_parts();
+    // A library's own words are short; what is not is left out.
+    let words = axum::body::to_bytes(body, WORDS_BYTES_MAX).await.unwrap_or_default();
+    let words = String::from_utf8_lossy(&words);
+    let title = status.canonical_reason().unwrap_or("Error");
+    let mut problem = Problem::new(status, if words.is_empty() { title } else { words.as_ref() });
+    let kept = parts.headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
+    problem.headers.extend(kept.filter(|(name, _)| ![CONTENT_TYPE, CONTENT_LENGTH].contains(name)));
+    problem.into_response()
+}
+
+/// Bytes of words that a problem repeats.
+const WORDS_BYTES_MAX: usize = 4096;
 
 /// An error with its causes on one line, outermost first. A cause that its effect repeats already is left out.
 pub(crate) fn chain(error: &dyn Error) -> String {

@@ -7,32 +7,44 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 use crate::counters::count;
 use crate::gateway::{Gateway, GatewayError};
 
 mod connection;
+mod patient;
+mod tls;
 
 pub(crate) use connection::{Peer, connection};
+pub use tls::TlsError;
 
 /// Pause after the system could not accept a connection, so that a lack of descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// An address that is taken. Peers can connect and wait; nobody answers them yet.
-#[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
     addr: SocketAddr,
+    tls: Option<TlsAcceptor>,
     gateway: Gateway,
 }
 
 impl Bound {
     pub(crate) async fn take(gateway: Gateway) -> Result<Self, GatewayError> {
-        let address = gateway.shared().settings.listen;
+        let shared = gateway.shared();
+        let address = shared.settings.listen;
+        if shared.tokens.is_none() && !address.ip().is_loopback() {
+            return Err(GatewayError::Unprotected { address });
+        }
+        let tls = shared.settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        if tls.is_none() && !address.ip().is_loopback() {
+            tracing::warn!(%address, "tokens go over the network in the clear; set `tls.cert` and `tls.key`");
+        }
         let failed = |source| GatewayError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, addr, gateway })
+        Ok(Self { listener, addr, tls, gateway })
     }
 
     /// The address, with the port that was found.
@@ -43,9 +55,15 @@ impl Bound {
 
     /// Begins to answer.
     pub fn serve(self) -> Server {
-        let Self { listener, addr, gateway } = self;
-        let accepting = tokio::spawn(accept(listener, addr, gateway.clone()));
+        let Self { listener, addr, tls, gateway } = self;
+        let accepting = tokio::spawn(accept(listener, tls, gateway.clone()));
         Server { addr, gateway, accepting }
+    }
+}
+
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bound").field("addr", &self.addr).finish_non_exhaustive()
     }
 }
 
@@ -89,7 +107,7 @@ impl Drop for Server {
 }
 
 /// Accepts until the gateway drains; hands back the connections that are still open.
-async fn accept(listener: TcpListener, addr: SocketAddr, gateway: Gateway) -> JoinSet<()> {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, gateway: Gateway) -> JoinSet<()> {
     let mut connections = JoinSet::new();
     let counters = &gateway.shared().counters;
     loop {
@@ -108,7 +126,7 @@ async fn accept(listener: TcpListener, addr: SocketAddr, gateway: Gateway) -> Jo
             }
             Ok((stream, remote)) => {
                 count(&counters.connections);
-                connections.spawn(tcp(gateway.clone(), stream, Peer::Tcp { remote, local: addr }));
+                connections.spawn(tcp(gateway.clone(), stream, remote, tls.clone()));
             }
             Err(error) => {
                 let failed = count(&counters.accept_failed);
@@ -123,12 +141,29 @@ async fn accept(listener: TcpListener, addr: SocketAddr, gateway: Gateway) -> Jo
     connections
 }
 
-async fn tcp(gateway: Gateway, stream: TcpStream, peer: Peer) {
+async fn tcp(gateway: Gateway, stream: TcpStream, remote: SocketAddr, tls: Option<TlsAcceptor>) {
     // Answers are small, and whoever waits for one waits for it.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(error = &error as &dyn std::error::Error, "a connection keeps its delay");
+    let prepared = stream.set_nodelay(true).and_then(|()| stream.local_addr());
+    let local = match prepared {
+        Ok(local) => local,
+        Err(error) => {
+            return tracing::debug!(error = &error as &dyn std::error::Error, "a peer left before it was heard");
+        }
+    };
+    let peer = Peer::Tcp { remote, local };
+    let Some(tls) = tls else { return connection(&gateway, stream, peer).await };
+    let settings = &gateway.shared().settings;
+    match tokio::time::timeout(settings.header_timeout, tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection(&gateway, stream, peer).await,
+        Ok(Err(error)) => {
+            count(&gateway.shared().counters.handshakes_failed);
+            tracing::debug!(error = &error as &dyn std::error::Error, "a TLS handshake failed");
+        }
+        Err(_) => {
+            count(&gateway.shared().counters.handshakes_failed);
+            tracing::debug!("a TLS handshake took too long");
+        }
     }
-    connection(&gateway, stream, peer).await;
 }
 
 /// A panic ends one connection; it is a bug all the same.

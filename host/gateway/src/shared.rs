@@ -7,7 +7,9 @@ use plugbus_bus::Bus;
 use tokio::sync::{Semaphore, watch};
 
 use crate::admin::Admin;
+use crate::auth::{Identity, Sessions, Tokens};
 use crate::counters::Counters;
+use crate::gateway::GatewayError;
 use crate::settings::Settings;
 
 /// The bus and what goes with it. Cheap to clone; the clones are one.
@@ -20,6 +22,16 @@ pub(crate) struct Parts {
     pub(crate) admin: Option<Arc<dyn Admin>>,
     pub(crate) settings: Settings,
     pub(crate) counters: Counters,
+    /// Who is known; none where everybody on loopback is.
+    pub(crate) tokens: Option<Tokens>,
+    /// Logins of browsers.
+    pub(crate) sessions: Sessions,
+    /// Whoever is on the local socket.
+    pub(crate) local: Identity,
+    /// Whoever is on the port where there are no tokens.
+    pub(crate) trusted: Identity,
+    /// Whoever has sent no token.
+    pub(crate) nobody: Identity,
     /// How far the gateway has come in stopping. Streams subscribe to it and end with it.
     pub(crate) phase: watch::Sender<Phase>,
     /// One plugin at a time comes or goes over HTTP.
@@ -38,16 +50,26 @@ pub(crate) enum Phase {
 }
 
 impl Shared {
-    pub(crate) fn new(bus: Bus, admin: Option<Arc<dyn Admin>>, settings: Settings) -> Self {
-        let phase = watch::Sender::new(Phase::Serving);
-        Self(Arc::new(Parts {
+    /// # Errors
+    /// Where the file of tokens cannot be used.
+    pub(crate) fn new(bus: Bus, admin: Option<Arc<dyn Admin>>, settings: Settings) -> Result<Self, GatewayError> {
+        let tokens = settings
+            .tokens
+            .as_deref()
+            .map(|path| Tokens::read(path).map_err(|source| GatewayError::Tokens { path: path.to_owned(), source }));
+        Ok(Self(Arc::new(Parts {
             bus,
             admin,
+            tokens: tokens.transpose()?,
+            sessions: Sessions::new().map_err(|_| GatewayError::Random)?,
+            local: Identity::local(),
+            trusted: Identity::all("loopback"),
+            nobody: Identity::nobody(),
             settings,
             counters: Counters::default(),
-            phase,
+            phase: watch::Sender::new(Phase::Serving),
             uploading: Semaphore::new(1),
-        }))
+        })))
     }
 }
 

@@ -12,7 +12,7 @@ const STATE_BYTES_MAX: usize = 512;
 
 /// Adds to a draft what the headers say, unless it names a parent of its own. A `traceparent` that is malformed is ignored, as
 /// the specification wants it: whoever gets the event begins a trace of their own.
-pub(crate) fn attach(headers: &HeaderMap, draft: Draft) -> Draft {
+pub(crate) fn traced(draft: Draft, headers: &HeaderMap) -> Draft {
     if draft.extensions.iter().any(|(name, _)| &**name == PARENT) {
         return draft;
     }
@@ -60,7 +60,7 @@ mod tests {
         for (name, value) in pairs {
             headers.append(*name, HeaderValue::from_str(value).unwrap());
         }
-        let draft = attach(&headers, draft);
+        let draft = traced(draft, &headers);
         draft.extensions.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
     }
 

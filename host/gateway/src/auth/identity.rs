@@ -8,17 +8,20 @@ use http::request::Parts;
 use plugbus_bus::{Filter, Topic};
 
 use crate::problem::Problem;
+use crate::rate::Bucket;
 
 /// Who asks, and what they may. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Identity(Arc<Granted>);
 
 /// A name, and what goes with it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Granted {
+#[derive(Debug, Default)]
+struct Granted {
     /// For logs and counters. Never the token itself.
-    pub(crate) name: String,
-    pub(crate) scopes: Scopes,
+    name: String,
+    scopes: Scopes,
+    /// How often they may ask; none for those who may as often as they like.
+    bucket: Option<Bucket>,
 }
 
 /// What somebody may.
@@ -34,7 +37,28 @@ pub(crate) struct Scopes {
 
 impl Identity {
     pub(crate) fn new(name: impl Into<String>, scopes: Scopes) -> Self {
-        Self(Arc::new(Granted { name: name.into(), scopes }))
+        Self(Arc::new(Granted { name: name.into(), scopes, bucket: Some(Bucket::default()) }))
+    }
+
+    /// Whoever is on the local socket: the owner of the host.
+    pub(crate) fn local() -> Self {
+        let scopes = Scopes { admin: true, ..Scopes::default() };
+        Self(Arc::new(Granted { name: "local".into(), scopes, bucket: None }))
+    }
+
+    /// One who has not said who they are, and may nothing.
+    pub(crate) fn nobody() -> Self {
+        Self::new("", Scopes::default())
+    }
+
+    /// Whether they have not said who they are.
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.0.name.is_empty()
+    }
+
+    /// Their permits.
+    pub(crate) fn bucket(&self) -> Option<&Bucket> {
+        self.0.bucket.as_ref()
     }
 
     /// One who may do everything.
@@ -88,6 +112,9 @@ impl Identity {
     }
 
     fn lacks(&self, scope: &str) -> Problem {
+        if self.is_nobody() {
+            return Problem::unauthorized(format!("a token with a scope that covers `{scope}` is needed"));
+        }
         Problem::forbidden(format!("the token `{}` has no scope that covers `{scope}`", self.name()))
     }
 }

@@ -1,12 +1,21 @@
 //! What a publisher gets back.
 
-use http::StatusCode;
+use axum::Json;
+use axum::response::{IntoResponse, Response};
 use http::header::{HeaderValue, RETRY_AFTER};
-use plugbus_bus::{Disposition, InvalidEvent, PublishError, Receipt};
+use http::{HeaderName, StatusCode};
+use plugbus_bus::{Disposition, Draft, InvalidEvent, PublishError, Receipt};
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
 
+use super::wait::Settled;
+use crate::auth::Identity;
+use crate::counters::count;
 use crate::problem::{Problem, chain};
+use crate::shared::Shared;
+
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// An event was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -22,7 +31,7 @@ pub(crate) struct Accepted {
     pub(crate) dead: usize,
     /// Of these, how many dropped it by their policy.
     pub(crate) dropped: usize,
-    /// What became of it: `delivered`, or `muted`, `held`, `too-many-hops`, `duplicate`.
+    /// What became of it: `delivered`, or `muted`, `held`, `too-many-hops`, `duplicate`, `journaling`.
     #[schema(example = "delivered")]
     pub(crate) disposition: &'static str,
 }
@@ -46,6 +55,27 @@ impl From<&Receipt> for Accepted {
             disposition,
         }
     }
+}
+
+/// Publishes one event; with a wait, says what became of it.
+pub(crate) async fn publish(
+    shared: &Shared,
+    identity: &Identity,
+    draft: Draft,
+    wait: Option<Duration>,
+) -> Result<Response, Problem> {
+    identity.require_publish(&draft.topic)?;
+    let Some(wait) = wait else {
+        let receipt = shared.bus.publish(draft).await.map_err(|error| refused(&error))?;
+        count(&shared.counters.events);
+        return Ok((StatusCode::ACCEPTED, Json(Accepted::from(&receipt))).into_response());
+    };
+    let settled = shared.bus.publish_and_wait(draft, wait).await.map_err(|error| refused(&error))?;
+    count(&shared.counters.events);
+    let settled = Settled::from(&settled);
+    let status = if settled.all_acked { StatusCode::OK } else { StatusCode::MULTI_STATUS };
+    let applied = format!("wait={}", wait.as_secs());
+    Ok((status, [(PREFERENCE_APPLIED, applied)], Json(settled)).into_response())
 }
 
 /// Why the bus did not take an event, as a problem.

@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::Service;
 
+use super::patient::Patient;
 use crate::counters::{Gauge, count};
 use crate::gateway::Gateway;
 
@@ -54,7 +55,8 @@ where
         .header_read_timeout(settings.header_timeout)
         .max_header_size(settings.header_bytes_max)
         .max_buf_size(settings.header_bytes_max.max(BUFFER_BYTES_MIN));
-    let serving = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let serving =
+        builder.serve_connection(TokioIo::new(Patient::new(stream, settings.write_timeout)), service).with_upgrades();
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended,

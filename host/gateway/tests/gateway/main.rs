@@ -1,7 +1,13 @@
 //! The gateway as a peer sees it: a real bus, a real port, real bytes.
 
+mod auth;
 mod dashboard;
 mod dead;
-mod ingest;
+mod events;
+mod foreign;
+mod limits;
+mod openapi;
 mod operation;
+mod requests;
 mod support;
+mod topics;

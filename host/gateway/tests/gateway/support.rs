@@ -1,9 +1,10 @@
 //! A gateway on a port of its own, and a peer that speaks HTTP.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus_bus::Bus;
+use plugbus_bus::{Bus, Event, EventStream};
 use plugbus_gateway::{Gateway, Server, Settings};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,6 +18,64 @@ pub(crate) struct Serving {
     pub(crate) bus: Bus,
     pub(crate) gateway: Gateway,
     server: Server,
+}
+
+/// What was published.
+pub(crate) struct Seen(EventStream);
+
+impl Seen {
+    pub(crate) async fn next(&mut self) -> Arc<Event> {
+        tokio::time::timeout(PATIENCE, self.0.next()).await.expect("an event").expect("an event")
+    }
+}
+
+/// A connection.
+pub(crate) struct Peer(pub(crate) TcpStream, SocketAddr);
+
+impl Peer {
+    /// Asks and reads the answer; the connection stays.
+    pub(crate) async fn ask(&mut self, line: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
+        let bytes = request(line, &self.1.to_string(), headers, body.as_ref());
+        self.0.write_all(&bytes).await.unwrap();
+        tokio::time::timeout(PATIENCE, self.read()).await.expect("an answer")
+    }
+
+    async fn read(&mut self) -> Answer {
+        let mut all = Vec::new();
+        loop {
+            let answer = Answer::parse(&all);
+            let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
+            if all.windows(4).any(|four| four == b"\r\n\r\n") && answer.body.len() >= length {
+                return answer;
+            }
+            let read = self.0.read_buf(&mut all).await.unwrap();
+            assert!(read > 0, "closed after {all:?}");
+        }
+    }
+
+    /// Whether the other side closes.
+    pub(crate) async fn until_closed(&mut self) {
+        let mut all = Vec::new();
+        let closed = self.0.read_to_end(&mut all);
+        // An error is an end too.
+        drop(tokio::time::timeout(PATIENCE, closed).await.expect("an end"));
+    }
+}
+
+/// A request as bytes.
+fn request(line: &str, host: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
+    let mut text = format!("{line} HTTP/1.1\r\n");
+    if !headers.iter().any(|header| header.to_lowercase().starts_with("host:")) {
+        text.push_str(&format!("host: {host}\r\n"));
+    }
+    for header in headers {
+        text.push_str(header);
+        text.push_str("\r\n");
+    }
+    text.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
 }
 
 /// An answer.
@@ -40,21 +99,41 @@ impl Serving {
         Self { bus, gateway, server }
     }
 
+    /// Everything that matches, in order.
+    pub(crate) fn watch(&self, filter: &str) -> Seen {
+        Seen(self.bus.subscribe(filter).stream().unwrap())
+    }
+
+    /// A connection for several requests.
+    pub(crate) async fn connect(&self) -> Peer {
+        Peer(TcpStream::connect(self.addr()).await.unwrap(), self.addr())
+    }
+
+    /// Waits for a condition.
+    pub(crate) async fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
+        let waiting = async {
+            while !condition() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}: {:?}", self.gateway.stats()));
+    }
+
+    /// Stops in order.
+    pub(crate) async fn stop(self) {
+        self.gateway.drain();
+        self.server.close(PATIENCE).await;
+    }
+
     pub(crate) fn addr(&self) -> SocketAddr {
         self.server.addr()
     }
 
-    /// Sends one request on a connection of its own. The lines are headers; `Host` and `Content-Length` are added.
+    /// Sends one request on a connection of its own. The lines are headers; `Host`, if it is none of
+    /// them, and `Content-Length` are added.
     pub(crate) async fn send(&self, line: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
-        let body = body.as_ref();
-        let mut text = format!("{line} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.addr());
-        for header in headers {
-            text.push_str(header);
-            text.push_str("\r\n");
-        }
-        text.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-        let mut bytes = text.into_bytes();
-        bytes.extend_from_slice(body);
+        let headers = [headers, &["connection: close"]].concat();
+        let bytes = request(line, &self.addr().to_string(), &headers, body.as_ref());
         self.send_raw(&bytes).await
     }
 
@@ -102,4 +181,10 @@ impl Answer {
             found.eq_ignore_ascii_case(name).then(|| value.trim())
         })
     }
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
