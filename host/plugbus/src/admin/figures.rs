@@ -125,7 +125,7 @@ fn plugins(all: &[PluginStatus]) -> Vec<Family> {
     let (mut times, mut fuel) = (Vec::new(), Vec::new());
     for plugin in all {
         let labels = || vec![("plugin", plugin.name.clone())];
-        let state = json!(plugin.state)["state"].as_str().unwrap_or_default().to_owned();
+        let state = json!(plugin.state).get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
         states.push(Sample::new([labels(), vec![("state", state)]].concat(), Number::Whole(1)));
         let Some(running) = &plugin.running else { continue };
         rows.push((labels(), row(running)));
