@@ -14,11 +14,13 @@ use crate::dead::{AttemptRecord, DeadLetter, DeadLetterLimits, DeadLetters, Dead
 use crate::durable::Durable;
 use crate::event::{Event, EventLimits};
 use crate::gate::Gate;
+use crate::history::History;
 use crate::journal::Write;
 use crate::name::Name;
 use crate::publish::{Disposition, Receipt};
 use crate::route::Routes;
 use crate::slot::{Kind, Slot};
+use crate::topic::Filter;
 use crate::topics::Directory;
 
 /// Most handlers that may stand between an event and the one from outside that began it.
@@ -51,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) counters: BusCounters,
     /// The journal, where the bus has one.
     pub(crate) durable: Option<Durable>,
+    /// The last events, where it has none and remembers some.
+    pub(crate) history: Option<Arc<History>>,
     /// Who waits for the bus to be idle is told of every settlement.
     pub(crate) idle: Notify,
     pub(crate) idle_watchers: AtomicUsize,
@@ -102,7 +106,7 @@ pub(crate) struct BusCounters {
 }
 
 impl Inner {
-    pub(crate) fn new(config: Config, durable: Option<Durable>) -> Self {
+    pub(crate) fn new(config: Config, durable: Option<Durable>, history: Option<Arc<History>>) -> Self {
         Self {
             phase: AtomicU8::new(phase::OPEN),
             entering: AtomicUsize::new(0),
@@ -114,6 +118,7 @@ impl Inner {
             dead: DeadLetters::new(config.dead_letters),
             counters: BusCounters::default(),
             durable,
+            history,
             idle: Notify::new(),
             idle_watchers: AtomicUsize::new(0),
             config,
@@ -160,7 +165,7 @@ impl Inner {
         // registration.
         slots.sort_by_key(|slot| {
             let kind = match slot.kind {
-                Kind::Inline { observes: true, .. } => 0,
+                Kind::Inline { observes: true, .. } | Kind::Watch { .. } => 0,
                 Kind::Inline { observes: false, .. } => 1,
                 Kind::Queued | Kind::Stream => 2,
             };
@@ -176,6 +181,15 @@ impl Inner {
         let mut registry = self.lock_registry();
         if let Some(registered) = registry.slots.get_mut(&number) {
             registered.routed = false;
+            self.rebuild(&registry);
+        }
+    }
+
+    /// Gives a subscription other filters. Nothing if it is out already.
+    pub(crate) fn set_filters(&self, slot: &Slot, filters: Vec<Filter>) {
+        let registry = self.lock_registry();
+        if registry.slots.contains_key(&slot.number) {
+            slot.filters.store(Arc::new(filters));
             self.rebuild(&registry);
         }
     }

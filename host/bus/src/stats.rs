@@ -46,7 +46,7 @@ pub struct SubscriptionStats {
     pub name: Name,
     /// Its filters.
     pub filters: Vec<String>,
-    /// `inline`, `queued` or `stream`.
+    /// `observer`, `inline`, `watcher`, `queued` or `stream`.
     pub kind: &'static str,
     /// Paused by somebody.
     pub paused: bool,
@@ -184,6 +184,7 @@ pub(crate) fn snapshot(slot: &Slot) -> SubscriptionStats {
     let kind = match &slot.kind {
         Kind::Inline { observes: true, .. } => "observer",
         Kind::Inline { observes: false, .. } => "inline",
+        Kind::Watch { .. } => "watcher",
         Kind::Queued => "queued",
         Kind::Stream => "stream",
     };

@@ -1,7 +1,9 @@
 //! What the gateway counted: each bound that was hit has its number.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use plugbus_bus::WatchCounters;
 use serde::Serialize;
 
 /// Live counters.
@@ -25,6 +27,14 @@ pub(crate) struct Counters {
     pub(crate) events: AtomicU64,
     pub(crate) uploads: AtomicU64,
     pub(crate) uploads_refused: AtomicU64,
+    /// Readers ever; numbers their subscriptions.
+    pub(crate) readers: AtomicU64,
+    pub(crate) streams_open: AtomicU64,
+    pub(crate) websockets_open: AtomicU64,
+    pub(crate) messages: AtomicU64,
+    pub(crate) messages_bad: AtomicU64,
+    pub(crate) peers_silent: AtomicU64,
+    pub(crate) watching: Arc<WatchCounters>,
 }
 
 /// A reading of the counters.
@@ -67,6 +77,20 @@ pub struct GatewayStats {
     pub uploads: u64,
     /// Uploads that were refused: too large, or nothing that can run.
     pub uploads_refused: u64,
+    /// Streams of server-sent events open now.
+    pub streams_open: u64,
+    /// WebSockets open now.
+    pub websockets_open: u64,
+    /// Messages that came from WebSocket and Socket.IO peers.
+    pub messages: u64,
+    /// Of these, those that were malformed or not allowed.
+    pub messages_bad: u64,
+    /// WebSockets closed because nothing came from their peers.
+    pub peers_silent: u64,
+    /// Events queued for readers.
+    pub watched: u64,
+    /// Events that readers missed because they read too slowly.
+    pub missed: u64,
 }
 
 impl Counters {
@@ -90,6 +114,13 @@ impl Counters {
             events: self.events.load(Relaxed),
             uploads: self.uploads.load(Relaxed),
             uploads_refused: self.uploads_refused.load(Relaxed),
+            streams_open: self.streams_open.load(Relaxed),
+            websockets_open: self.websockets_open.load(Relaxed),
+            messages: self.messages.load(Relaxed),
+            messages_bad: self.messages_bad.load(Relaxed),
+            peers_silent: self.peers_silent.load(Relaxed),
+            watched: self.watching.watched.load(Relaxed),
+            missed: self.watching.missed.load(Relaxed),
         }
     }
 }

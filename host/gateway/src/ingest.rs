@@ -11,7 +11,7 @@ pub mod binary;
 mod body;
 mod events;
 mod params;
-mod receipt;
+pub(crate) mod receipt;
 mod requests;
 mod topics;
 mod wait;

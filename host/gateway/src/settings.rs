@@ -36,6 +36,15 @@ pub struct Settings {
     pub upload: bool,
     /// Bytes of an uploaded component. Default 64 MiB. Worst case in memory: this for each upload under way.
     pub upload_bytes_max: usize,
+    /// Events kept for a reader that is behind; beyond, it misses some and is told how many. Default 1024.
+    pub watch_events_max: usize,
+    /// Bytes kept for a reader that is behind. Default 8 MiB. Events are shared with everyone else who holds them.
+    pub watch_bytes_max: usize,
+    /// How often a reader hears something when there is nothing to tell. Default 15 s. A WebSocket whose peer has not
+    /// answered for two of these is closed.
+    pub heartbeat: Duration,
+    /// Bytes of one message from a WebSocket or Socket.IO peer. Default 2 MiB.
+    pub message_bytes_max: usize,
     /// Time in which a peer must take at least a byte of what is sent to it. Default 30 s.
     pub write_timeout: Duration,
     /// Events of one batch. Default 1000.
@@ -69,6 +78,10 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(30),
             upload: false,
             upload_bytes_max: 64 << 20,
+            watch_events_max: 1024,
+            watch_bytes_max: 8 << 20,
+            heartbeat: Duration::from_secs(15),
+            message_bytes_max: 2 << 20,
             write_timeout: Duration::from_secs(30),
             batch_events_max: 1000,
             requests_per_second_max: 20_000,

@@ -11,6 +11,7 @@ use crate::auth::{Identity, Sessions, Tokens};
 use crate::counters::Counters;
 use crate::gateway::GatewayError;
 use crate::settings::Settings;
+use crate::stream::encoded::Encoded;
 
 /// The bus and what goes with it. Cheap to clone; the clones are one.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub(crate) struct Parts {
     pub(crate) admin: Option<Arc<dyn Admin>>,
     pub(crate) settings: Settings,
     pub(crate) counters: Counters,
+    /// Events in their JSON format, made once for all readers.
+    pub(crate) encoded: Encoded,
     /// Who is known; none where everybody on loopback is.
     pub(crate) tokens: Option<Tokens>,
     /// Logins of browsers.
@@ -67,6 +70,7 @@ impl Shared {
             nobody: Identity::nobody(),
             settings,
             counters: Counters::default(),
+            encoded: Encoded::default(),
             phase: watch::Sender::new(Phase::Serving),
             uploading: Semaphore::new(1),
         })))

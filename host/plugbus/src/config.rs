@@ -37,6 +37,8 @@ pub struct Config {
     pub dead_letters: DeadLetters,
     /// The journal.
     pub journal: Journal,
+    /// The last events in memory, where there is no journal.
+    pub history: History,
     /// The engine.
     pub sandbox: Sandbox,
     /// The plugins folder.
@@ -117,6 +119,17 @@ pub enum OnFull {
     Refuse,
     /// The oldest events go, settled or not; what each subscription lost is counted and reported.
     DropOldestAndReport,
+}
+
+/// The last events in memory: what a watcher can begin with where there is no journal. A host with a journal has them there and
+/// keeps no history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct History {
+    /// Events kept. Default 10,000; 0 keeps none.
+    pub events_max: u64,
+    /// Bytes of events kept. Default 16 MiB.
+    pub bytes_max: u64,
 }
 
 /// Settings of the engine.
@@ -301,6 +314,7 @@ impl Default for Config {
             events: Events::default(),
             dead_letters: DeadLetters::default(),
             journal: Journal::default(),
+            history: History::default(),
             sandbox: Sandbox::default(),
             loader: Loader::default(),
             clients: Clients::default(),
@@ -335,6 +349,12 @@ impl Default for Journal {
             writes_max: 4096,
             absent_max_ms: 24 * 3_600_000,
         }
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { events_max: 10_000, bytes_max: 16 << 20 }
     }
 }
 

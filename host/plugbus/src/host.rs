@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus_bus::{Bus, DeadLetterLimits, EventLimits, ShutdownReport};
+use plugbus_bus::{Bus, DeadLetterLimits, EventLimits, HistoryLimits, ShutdownReport};
 use plugbus_journal::{DiskJournal, JournalConfig, OnFull, OpenError, SyncMode};
 use plugbus_loader::{Loader, LoaderConfig, LoaderError};
 use plugbus_sandbox::{LogSink, Pooling, Sandbox, SandboxConfig, SandboxError};
@@ -368,6 +368,8 @@ async fn make_bus(config: &Config) -> Result<(Bus, Option<Arc<DiskJournal>>), Ho
     let builder =
         Bus::builder().event_limits(event_limits(config)).dead_letters(dead).default_source(config.source.as_str());
     if !config.journal.enabled {
+        let HistoryLimits { events_max, .. } = history_limits(config);
+        let builder = if events_max > 0 { builder.history(history_limits(config)) } else { builder };
         return Ok((builder.build(), None));
     }
     let settings = journal_config(config);
@@ -397,6 +399,10 @@ fn journal_config(config: &Config) -> JournalConfig {
         writes_max: size(given.writes_max),
         ..JournalConfig::new(config.journal_dir())
     }
+}
+
+fn history_limits(config: &Config) -> HistoryLimits {
+    HistoryLimits { events_max: size(config.history.events_max), bytes_max: size(config.history.bytes_max) }
 }
 
 fn event_limits(config: &Config) -> EventLimits {
@@ -471,6 +477,7 @@ mod tests {
         assert_eq!((loader.event_limits, event_limits(&config)), (below.event_limits, EventLimits::default()));
         let sandbox = SandboxConfig { cache_dir: None, ..sandbox_config(&config) };
         assert_eq!(format!("{sandbox:?}"), format!("{:?}", SandboxConfig::default()));
+        assert_eq!(history_limits(&config), HistoryLimits::default());
         let dead = DeadLetterLimits::default();
         assert_eq!(
             (size(config.dead_letters.count_max), size(config.dead_letters.bytes_max)),

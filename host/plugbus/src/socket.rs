@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus_bus::Bus;
+use plugbus_bus::{Bus, WatchLimits};
 use plugbus_journal::DiskJournal;
 use plugbus_loader::Loader;
 
@@ -30,7 +30,6 @@ mod lines;
 mod operations;
 mod place;
 pub mod protocol;
-mod watch_queue;
 
 pub use counters::SocketStats;
 pub use event::{NewEvent, NewEventError, parse_event};
@@ -53,8 +52,7 @@ pub(crate) struct Limits {
     line_timeout: Duration,
     idle_timeout: Duration,
     write_timeout: Duration,
-    watch_events_max: usize,
-    watch_bytes_max: usize,
+    watch: WatchLimits,
 }
 
 impl Limits {
@@ -66,8 +64,7 @@ impl Limits {
             line_timeout: Duration::from_millis(clients.line_timeout_ms),
             idle_timeout: Duration::from_millis(clients.idle_timeout_ms),
             write_timeout: Duration::from_millis(clients.write_timeout_ms),
-            watch_events_max: size(clients.watch_events_max),
-            watch_bytes_max: size(clients.watch_bytes_max),
+            watch: WatchLimits { events_max: size(clients.watch_events_max), bytes_max: size(clients.watch_bytes_max) },
         }
     }
 }

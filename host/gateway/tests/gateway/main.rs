@@ -10,5 +10,7 @@ mod limits;
 mod openapi;
 mod operation;
 mod requests;
+mod stream;
 mod support;
 mod topics;
+mod ws;

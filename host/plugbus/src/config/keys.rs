@@ -92,6 +92,10 @@ keys! {
         "Writes on their way into the journal at one time [default: 4096]";
     "journal.absent_max_ms" "journal-absent-max-ms" "PLUGBUS_JOURNAL_ABSENT_MAX_MS" number(1, 3650 * DAY_MS),
         "How long the place of a plugin that is gone is kept in the journal, a day unless set [default: 86400000]";
+    "history.events_max" "history-events-max" "PLUGBUS_HISTORY_EVENTS_MAX" number(0, 10_000_000),
+        "Last events kept in memory where there is no journal, 0 for none [default: 10000]";
+    "history.bytes_max" "history-bytes-max" "PLUGBUS_HISTORY_BYTES_MAX" number(1, 16 << 30),
+        "Bytes of them [default: 16 MiB]";
     "sandbox.compile_cache" "sandbox-compile-cache" "PLUGBUS_SANDBOX_COMPILE_CACHE" Kind::Switch,
         "Keep compiled code in <data_dir>/cache [default: true]";
     "sandbox.component_bytes_max" "sandbox-component-bytes-max" "PLUGBUS_SANDBOX_COMPONENT_BYTES_MAX" number(1, 1 << 30),

@@ -1,7 +1,9 @@
 //! What the socket counted: each bound that was hit has its number.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use plugbus_bus::WatchCounters;
 use serde::Serialize;
 
 /// Live counters.
@@ -20,8 +22,7 @@ pub(super) struct Counters {
     pub(super) write_timeouts: AtomicU64,
     /// Watches ever begun; numbers their subscriptions.
     pub(super) watches: AtomicU64,
-    pub(super) watched: AtomicU64,
-    pub(super) missed: AtomicU64,
+    pub(super) watching: Arc<WatchCounters>,
 }
 
 /// A reading of the counters.
@@ -69,8 +70,8 @@ impl Counters {
             half_lines: self.half_lines.load(Relaxed),
             read_timeouts: self.read_timeouts.load(Relaxed),
             write_timeouts: self.write_timeouts.load(Relaxed),
-            watched: self.watched.load(Relaxed),
-            missed: self.missed.load(Relaxed),
+            watched: self.watching.watched.load(Relaxed),
+            missed: self.watching.missed.load(Relaxed),
         }
     }
 }
