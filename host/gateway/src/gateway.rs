@@ -81,7 +81,6 @@ impl Gateway {
     }
 
     /// The routes, for an axum app of your own.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.router.clone()
     }
@@ -90,6 +89,12 @@ impl Gateway {
     #[must_use]
     pub fn openapi(&self) -> &OpenApi {
         &self.openapi
+    }
+
+    /// Where it listens, if it does: with the port that was found.
+    #[must_use]
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.shared.addr.get().copied()
     }
 
     /// What it counted.

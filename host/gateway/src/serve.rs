@@ -44,6 +44,8 @@ impl Bound {
         let failed = |source| GatewayError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
+        // Of two ports the first is told; nobody takes two.
+        shared.addr.get_or_init(|| addr);
         Ok(Self { listener, addr, tls, gateway })
     }
 

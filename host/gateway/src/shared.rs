@@ -1,7 +1,8 @@
 //! [`Shared`]: what every handler has at hand.
 
+use std::net::SocketAddr;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use plugbus_bus::Bus;
 use tokio::sync::{Semaphore, watch};
@@ -35,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) trusted: Identity,
     /// Whoever has sent no token.
     pub(crate) nobody: Identity,
+    /// Where it listens, once it does.
+    pub(crate) addr: OnceLock<SocketAddr>,
     /// How far the gateway has come in stopping. Streams subscribe to it and end with it.
     pub(crate) phase: watch::Sender<Phase>,
     /// One plugin at a time comes or goes over HTTP.
@@ -71,6 +74,7 @@ impl Shared {
             settings,
             counters: Counters::default(),
             encoded: Encoded::default(),
+            addr: OnceLock::new(),
             phase: watch::Sender::new(Phase::Serving),
             uploading: Semaphore::new(1),
         })))

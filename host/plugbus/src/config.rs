@@ -12,7 +12,7 @@ mod file;
 mod http;
 pub mod keys;
 
-pub use http::Http;
+pub use http::{Http, Tls};
 
 /// Everything that can be set. Read the fields' defaults from [`Config::default`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,8 @@ pub struct Config {
     pub clients: Clients,
     /// The gateway: HTTP on a port.
     pub http: Http,
+    /// Certificate and key of the gateway.
+    pub tls: Tls,
     /// What the binary logs. The library logs through `tracing` and sets nothing up.
     pub log: Log,
 }
@@ -251,9 +253,10 @@ impl Config {
     pub fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config = file::parse(text, path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for given in
-            [Some(&mut config.plugins_dir), Some(&mut config.data_dir), config.socket.as_mut()].into_iter().flatten()
-        {
+        let (tls, http) = (&mut config.tls, &mut config.http);
+        let given = [Some(&mut config.plugins_dir), Some(&mut config.data_dir), config.socket.as_mut()];
+        let more = [http.tokens.as_mut(), tls.cert.as_mut(), tls.key.as_mut()];
+        for given in given.into_iter().chain(more).flatten() {
             *given = folder.join(&*given);
         }
         Ok(config)
@@ -319,6 +322,7 @@ impl Default for Config {
             loader: Loader::default(),
             clients: Clients::default(),
             http: Http::default(),
+            tls: Tls::default(),
             log: Log::default(),
         }
     }

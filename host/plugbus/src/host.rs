@@ -3,25 +3,27 @@
 use std::fs::DirBuilder;
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus_bus::{Bus, DeadLetterLimits, EventLimits, HistoryLimits, ShutdownReport};
-use plugbus_journal::{DiskJournal, JournalConfig, OnFull, OpenError, SyncMode};
+use plugbus_bus::{Bus, DeadLetterLimits, HistoryLimits, ShutdownReport};
+use plugbus_journal::{DiskJournal, OpenError};
 use plugbus_loader::{Loader, LoaderConfig, LoaderError};
-use plugbus_sandbox::{LogSink, Pooling, Sandbox, SandboxConfig, SandboxError};
+use plugbus_sandbox::{LogSink, Sandbox, SandboxConfig, SandboxError};
 
 use plugbus_gateway::{Bound as BoundGateway, Gateway, GatewayError, GatewayStats, Server as HttpServer};
 use tokio::task::JoinHandle;
 
 use crate::admin::HostAdmin;
-use crate::config::{self, Config, ConfigError, Sync, size};
+use crate::config::{self, Config, ConfigError, size};
 use crate::socket::{Bound, Limits, Server, Services, SocketError, SocketStats};
 
 mod http;
+mod settings;
+
+use settings::{event_limits, history_limits, journal_config, loader_config, sandbox_config};
 
 /// How often cursors of subscriptions that are away are looked at.
 const UPKEEP: Duration = Duration::from_secs(60);
@@ -151,7 +153,6 @@ impl Host {
     }
 
     /// The routes of the gateway, to be mounted in an axum app of your own.
-    #[must_use]
     pub fn http_router(&self) -> axum::Router {
         self.gateway.router()
     }
@@ -314,7 +315,8 @@ impl HostBuilder {
             Some(start_loader(&bus, sandbox_config, loader_config).await?)
         };
         let upkeep = journal.as_ref().map(|_| Upkeep::start(bus.clone(), config.journal.absent_max_ms));
-        let services = Services::new(bus.clone(), loader.clone(), journal.clone(), Limits::new(&config));
+        let services =
+            Services::new(bus.clone(), loader.clone(), journal.clone(), gateway.clone(), Limits::new(&config));
         let services = Arc::new(services);
         admin.begin(&services);
         let server = bound.map(|bound| bound.serve(services.clone()));
@@ -380,66 +382,6 @@ async fn make_bus(config: &Config) -> Result<(Bus, Option<Arc<DiskJournal>>), Ho
     Ok((builder.journal(journal.clone()).build(), Some(journal)))
 }
 
-fn journal_config(config: &Config) -> JournalConfig {
-    let given = &config.journal;
-    JournalConfig {
-        sync: match given.sync {
-            Sync::Always => SyncMode::Always,
-            Sync::Group => SyncMode::Group,
-            Sync::Os => SyncMode::Os,
-        },
-        bytes_max: given.bytes_max,
-        age_max: Duration::from_millis(given.age_max_ms),
-        on_full: match given.on_full {
-            config::OnFull::Refuse => OnFull::Refuse,
-            config::OnFull::DropOldestAndReport => OnFull::DropOldest,
-        },
-        dedupe_events_max: size(given.dedupe_events_max),
-        dedupe_age: Duration::from_millis(given.dedupe_age_ms),
-        writes_max: size(given.writes_max),
-        ..JournalConfig::new(config.journal_dir())
-    }
-}
-
-fn history_limits(config: &Config) -> HistoryLimits {
-    HistoryLimits { events_max: size(config.history.events_max), bytes_max: size(config.history.bytes_max) }
-}
-
-fn event_limits(config: &Config) -> EventLimits {
-    EventLimits {
-        data_bytes_max: size(config.events.data_bytes_max),
-        extensions_max: size(config.events.extensions_max),
-    }
-}
-
-fn sandbox_config(config: &Config) -> SandboxConfig {
-    let given = &config.sandbox;
-    SandboxConfig {
-        cache_dir: given.compile_cache.then(|| config.data_dir.join("cache")),
-        component_bytes_max: size(given.component_bytes_max),
-        compiles_max: size(given.compiles_max),
-        instances_max: u32::try_from(given.instances_max).unwrap_or(u32::MAX),
-        pooling: if given.pooling { Pooling::Auto } else { Pooling::Off },
-        stack_bytes: size(given.stack_bytes),
-        tick: Duration::from_millis(given.tick_ms),
-    }
-}
-
-fn loader_config(config: &Config) -> LoaderConfig {
-    let given = &config.loader;
-    LoaderConfig {
-        rescan: Duration::from_millis(given.rescan_ms),
-        settle: Duration::from_millis(given.settle_ms),
-        drain_grace: Duration::from_millis(given.drain_grace_ms),
-        unload_grace: Duration::from_millis(given.unload_grace_ms),
-        plugins_max: size(given.plugins_max),
-        wasm_bytes_max: config.sandbox.component_bytes_max,
-        loads_max: NonZeroUsize::new(size(given.loads_max)).unwrap_or(NonZeroUsize::MIN),
-        event_limits: event_limits(config),
-        ..LoaderConfig::new(&config.plugins_dir)
-    }
-}
-
 /// Makes a folder that is not there; one that is there keeps its mode.
 fn make_folder(key: &'static str, path: &Path, mode: u32) -> Result<(), HostError> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
@@ -462,26 +404,5 @@ impl std::fmt::Debug for Host {
 impl std::fmt::Debug for HostBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HostBuilder").field("config", &self.config).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_of_the_configuration_are_those_of_the_crates_below() {
-        let config = Config::default();
-        let (loader, below) = (loader_config(&config), LoaderConfig::new("./plugins.d"));
-        assert_eq!(format!("{loader:?}"), format!("{below:?}"));
-        assert_eq!((loader.event_limits, event_limits(&config)), (below.event_limits, EventLimits::default()));
-        let sandbox = SandboxConfig { cache_dir: None, ..sandbox_config(&config) };
-        assert_eq!(format!("{sandbox:?}"), format!("{:?}", SandboxConfig::default()));
-        assert_eq!(history_limits(&config), HistoryLimits::default());
-        let dead = DeadLetterLimits::default();
-        assert_eq!(
-            (size(config.dead_letters.count_max), size(config.dead_letters.bytes_max)),
-            (dead.letters_max, dead.bytes_max)
-        );
     }
 }

@@ -3,6 +3,9 @@
 //! [`protocol`] is what goes over it, [`client`] is a client without a runtime. A host with a socket
 //! ([`HostBuilder::socket`](crate::HostBuilder::socket)) accepts connections, each a task of its own.
 //!
+//! Whoever begins with a capital letter speaks HTTP, and is handed to the [gateway](plugbus_gateway) with every right: nobody but
+//! the owner can open the socket.
+//!
 //! What bounds it: the number of connections (one over is told so and closed), one request in hand for each, the length of
 //! a line, the times for reading, writing and silence, and the queue of each watcher; all in
 //! [`Clients`], all counted in [`SocketStats`]. Clients wait for the bus where a subscription's
@@ -13,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugbus_bus::{Bus, WatchLimits};
+use plugbus_gateway::Gateway;
 use plugbus_journal::DiskJournal;
 use plugbus_loader::Loader;
 
@@ -74,6 +78,8 @@ pub(crate) struct Services {
     pub(crate) bus: Bus,
     pub(crate) loader: Option<Loader>,
     pub(crate) journal: Option<Arc<DiskJournal>>,
+    /// Speaks with clients whose first byte begins no line of ours.
+    pub(crate) gateway: Gateway,
     pub(crate) limits: Limits,
     counters: Counters,
 }
@@ -84,8 +90,14 @@ impl Services {
         self.counters.read()
     }
 
-    pub(crate) fn new(bus: Bus, loader: Option<Loader>, journal: Option<Arc<DiskJournal>>, limits: Limits) -> Self {
-        Self { bus, loader, journal, limits, counters: Counters::default() }
+    pub(crate) fn new(
+        bus: Bus,
+        loader: Option<Loader>,
+        journal: Option<Arc<DiskJournal>>,
+        gateway: Gateway,
+        limits: Limits,
+    ) -> Self {
+        Self { bus, loader, journal, gateway, limits, counters: Counters::default() }
     }
 }
 

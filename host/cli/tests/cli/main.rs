@@ -8,6 +8,7 @@ mod emit;
 #[cfg(target_os = "linux")]
 mod faults;
 mod folder;
+mod http;
 mod journal;
 mod kill;
 mod life;

@@ -17,8 +17,8 @@ export const onSignIn = (ask) => { signIn = ask; };
 
 export const address = (path) => new URL(path, document.baseURI).href;
 
-export async function request(method, path, body) {
-  const options = { method, signal: AbortSignal.timeout(LIMIT_MS), headers: { accept: 'application/json' } };
+export async function request(method, path, body, headers = {}) {
+  const options = { method, signal: AbortSignal.timeout(LIMIT_MS), headers: { accept: 'application/json', ...headers } };
   if (body !== undefined) {
     options.body = JSON.stringify(body);
     options.headers['content-type'] = 'application/json';

@@ -40,8 +40,8 @@ async fn the_binary_mode_has_attributes_in_headers_and_data_in_the_body() {
         "ce-kind: fast",
         "content-type: text/csv; charset=utf-8",
     ];
-    let answer = serving.send("POST /v1/events?wait", &headers, "a,b").await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = serving.send("POST /v1/events", &headers, "a,b").await;
+    assert_eq!(answer.status, 202, "{answer:?}");
     let event = seen.next().await;
     assert_eq!((&*event.id, &*event.payload.content_type), ("€", "text/csv; charset=utf-8"));
     assert_eq!((&event.payload.data[..], event.extension("kind")), (&b"a,b"[..], Some("fast")));

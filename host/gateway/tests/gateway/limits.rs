@@ -94,7 +94,7 @@ async fn garbage_is_answered_with_400_and_the_connection_closed() {
         b"POST /v1/topics/a HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
         b"POST /v1/topics/a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
         b"POST /v1/topics/a HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n\r\n",
-        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n",
     ] {
         let mut bytes = garbage.to_vec();
         bytes.extend_from_slice(b"\r\n\r\n");

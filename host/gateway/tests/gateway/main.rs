@@ -12,5 +12,6 @@ mod operation;
 mod requests;
 mod stream;
 mod support;
+mod tls;
 mod topics;
 mod ws;

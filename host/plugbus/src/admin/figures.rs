@@ -169,6 +169,7 @@ fn row(running: &RunningStatus) -> Value {
 #[cfg(test)]
 mod tests {
     use plugbus_bus::Bus;
+    use plugbus_gateway::{Gateway, Settings};
     use plugbus_sandbox::MetricsSnapshot;
     use serde_json::Value;
 
@@ -184,7 +185,9 @@ mod tests {
 
     #[test]
     fn every_figure_has_a_kind_and_words() {
-        let services = Services::new(Bus::default(), None, None, Limits::new(&Config::default()));
+        let bus = Bus::default();
+        let gateway = Gateway::new(bus.clone(), None, Settings::default()).unwrap();
+        let services = Services::new(bus, None, None, gateway, Limits::new(&Config::default()));
         assert_eq!(unknown(SOCKET, json!(services.socket_stats())), [""; 0]);
         assert_eq!(unknown(JOURNAL, past::stats(&services, &Default::default())), [""; 0]);
         let mut metrics = json!(MetricsSnapshot::default());

@@ -35,6 +35,8 @@ pub enum Kind {
     Address,
     /// Text of 1 to 255 bytes without control characters.
     Text,
+    /// Any number of texts: an array in the file, with commas between elsewhere.
+    Texts,
     /// One of these.
     Choice(&'static [&'static str]),
 }
@@ -140,6 +142,33 @@ keys! {
         "Address and port to serve HTTP on; port 0 takes any that is free [default: 127.0.0.1:7117]";
     "http.upload" "http-upload" "PLUGBUS_HTTP_UPLOAD" Kind::Switch,
         "Whether plugins may be uploaded and removed over HTTP; it runs their code here [default: false]";
+    "http.tokens" "http-tokens" "PLUGBUS_HTTP_TOKENS" Kind::Path,
+        "File of tokens, a line `name token scope...` for each, mode 0600 [default: none]";
+    "http.hosts" "http-hosts" "PLUGBUS_HTTP_HOSTS" Kind::Texts,
+        "Names under which HTTP is served beside localhost and addresses, with commas between [default: none]";
+    "http.origins" "http-origins" "PLUGBUS_HTTP_ORIGINS" Kind::Texts,
+        "Origins of web pages that may ask beside the gateway's own, with commas between [default: none]";
+    "http.connections_max" "http-connections-max" "PLUGBUS_HTTP_CONNECTIONS_MAX" number(1, 100_000),
+        "HTTP connections at one time [default: 1024]";
+    "http.header_bytes_max" "http-header-bytes-max" "PLUGBUS_HTTP_HEADER_BYTES_MAX" number(8 << 10, 1 << 20),
+        "Bytes of a request's line and headers [default: 32 KiB]";
+    "http.header_timeout_ms" "http-header-timeout-ms" "PLUGBUS_HTTP_HEADER_TIMEOUT_MS" number(1, DAY_MS),
+        "Time to send a request's headers, and for which a connection may be idle [default: 30000]";
+    "http.body_bytes_max" "http-body-bytes-max" "PLUGBUS_HTTP_BODY_BYTES_MAX" number(1, 1 << 30),
+        "Bytes of a request's body [default: 4 MiB]";
+    "http.body_timeout_ms" "http-body-timeout-ms" "PLUGBUS_HTTP_BODY_TIMEOUT_MS" number(1, DAY_MS),
+        "Time to send a request's body [default: 30000]";
+    "http.write_timeout_ms" "http-write-timeout-ms" "PLUGBUS_HTTP_WRITE_TIMEOUT_MS" number(1, DAY_MS),
+        "Time in which a client must take a byte of what is sent to it [default: 30000]";
+    "http.batch_events_max" "http-batch-events-max" "PLUGBUS_HTTP_BATCH_EVENTS_MAX" number(1, 100_000),
+        "Events of one batch [default: 1000]";
+    "http.requests_per_second_max" "http-requests-per-second-max" "PLUGBUS_HTTP_REQUESTS_PER_SECOND_MAX"
+        number(0, 100_000_000),
+        "Requests of one token in a second, of all together where there are no tokens; 0 is no bound [default: 20000]";
+    "tls.cert" "tls-cert" "PLUGBUS_TLS_CERT" Kind::Path,
+        "Certificate for HTTPS, PEM; with tls.key [default: none]";
+    "tls.key" "tls-key" "PLUGBUS_TLS_KEY" Kind::Path,
+        "Private key for HTTPS, PEM; with tls.cert [default: none]";
     "log.format" "log-format" "PLUGBUS_LOG_FORMAT" Kind::Choice(&["text", "json"]),
         "How log lines look: text or json [default: text]";
     "log.level" "log-level" "PLUGBUS_LOG_LEVEL" Kind::Text,

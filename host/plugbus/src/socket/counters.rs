@@ -14,6 +14,7 @@ pub(super) struct Counters {
     pub(super) accept_failed: AtomicU64,
     pub(super) open: AtomicU64,
     pub(super) watchers: AtomicU64,
+    pub(super) http: AtomicU64,
     pub(super) requests: AtomicU64,
     pub(super) bad_lines: AtomicU64,
     pub(super) long_lines: AtomicU64,
@@ -38,6 +39,8 @@ pub struct SocketStats {
     pub open: u64,
     /// Of these, watchers.
     pub watchers: u64,
+    /// Connections that spoke HTTP: what they did is in the gateway's counters.
+    pub http: u64,
     /// Requests understood.
     pub requests: u64,
     /// Lines that were not a request.
@@ -64,6 +67,7 @@ impl Counters {
             accept_failed: self.accept_failed.load(Relaxed),
             open: self.open.load(Relaxed),
             watchers: self.watchers.load(Relaxed),
+            http: self.http.load(Relaxed),
             requests: self.requests.load(Relaxed),
             bad_lines: self.bad_lines.load(Relaxed),
             long_lines: self.long_lines.load(Relaxed),

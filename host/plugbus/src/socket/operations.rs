@@ -173,7 +173,17 @@ fn stats(services: &Services) -> Result<Response> {
         "journal": services.journal.as_ref().map(|journal| past::stats(services, &journal.stats())),
         "history": services.bus.history_stats().map(|stats| to_value(&stats)).transpose()?,
         "socket": to_value(&services.counters.read())?,
+        "http": http(services)?,
     })))
+}
+
+/// What the gateway counted, and where it is.
+fn http(services: &Services) -> Result<Value> {
+    let mut stats = to_value(&services.gateway.stats())?;
+    if let (Value::Object(fields), Some(addr)) = (&mut stats, services.gateway.addr()) {
+        fields.insert("address".into(), addr.to_string().into());
+    }
+    Ok(stats)
 }
 
 fn to_value<T: serde::Serialize>(value: &T) -> Result<Value> {
