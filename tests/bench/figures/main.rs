@@ -21,6 +21,7 @@ mod daemon;
 mod disk;
 mod emit;
 mod host;
+mod http;
 mod latency;
 mod memory;
 mod nats;
@@ -70,6 +71,7 @@ const FIGURES: &[(&str, Take)] = &[
     ("catch-up", Take::Recorded(catch_up::catch_up)),
     ("latency", Take::Recorded(latency::latency)),
     ("start", Take::Recorded(start::start)),
+    ("http", Take::Recorded(http::http)),
 ];
 
 fn main() -> ExitCode {
