@@ -12,7 +12,7 @@ mod file;
 mod http;
 pub mod keys;
 
-pub use http::{Http, Tls};
+pub use http::{Compat, Http, SocketIo, Tls};
 
 /// Everything that can be set. Read the fields' defaults from [`Config::default`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,8 @@ pub struct Config {
     pub http: Http,
     /// Certificate and key of the gateway.
     pub tls: Tls,
+    /// Socket.IO.
+    pub socketio: SocketIo,
     /// What the binary logs. The library logs through `tracing` and sets nothing up.
     pub log: Log,
 }
@@ -323,6 +325,7 @@ impl Default for Config {
             clients: Clients::default(),
             http: Http::default(),
             tls: Tls::default(),
+            socketio: SocketIo::default(),
             log: Log::default(),
         }
     }
