@@ -9,10 +9,11 @@ CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,re
 
 
 def test_no_request_makes_the_gateway_fail(daemon, tmp_path):
-    # A stream of events has no end, so there is no answer that could be looked at.
+    # A stream of events has no end, so there is no answer that could be looked at; Schemathesis makes no components.
     command = [
         str(Path(sys.executable).parent / "schemathesis"), "run", f"{daemon.url}/v1/openapi.json",
-        "--checks", CHECKS, "--exclude-path-regex", "^/v1/(stream|ws)$", "--generation-deterministic",
+        "--checks", CHECKS, "--exclude-path-regex", "^/v1/(stream|ws)$", "--exclude-method", "PUT",
+        "--generation-deterministic",
         "--phases", "examples,coverage,fuzzing", "-n", "40", "--request-timeout", "60", "--no-color", "--continue-on-failure",
         "--suppress-health-check", "all",
     ]
