@@ -60,6 +60,8 @@ fn collect(shared: &Shared) -> Result<Vec<Family>, serde_json::Error> {
     )];
     families.extend(read("plugbus_bus", tables::BUS, &alone(serde_json::to_value(shared.bus.stats())?)));
     families.extend(read("plugbus_http", tables::HTTP, &alone(serde_json::to_value(shared.counters.read())?)));
+    let history = shared.bus.history_stats().map(serde_json::to_value).transpose()?;
+    families.extend(read("plugbus_history", tables::HISTORY, &alone(history.unwrap_or_default())));
     families.extend(subscriptions(shared)?);
     families.extend(shared.admin.iter().flat_map(|admin| admin.metrics()));
     Ok(families)

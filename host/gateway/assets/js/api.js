@@ -29,7 +29,7 @@ export async function request(method, path, body, headers = {}) {
   } catch (error) {
     throw new Refused(0, error.name === 'TimeoutError' ? 'the host did not answer in time' : 'the host cannot be reached');
   }
-  if (response.status === 401) signIn?.();
+  if (response.status === 401 && !headers.authorization) signIn?.();
   const said = await response.text();
   if (!response.ok) throw new Refused(response.status, problem(said) ?? `${response.status} ${response.statusText}`);
   return said === '' ? null : JSON.parse(said);

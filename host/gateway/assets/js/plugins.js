@@ -7,7 +7,7 @@ import { count, duration, rate } from './format.js';
 import { Rates } from './rates.js';
 
 // Subscriptions that only look.
-const WATCHERS = ['observer', 'watch'];
+const WATCHERS = ['observer', 'watcher'];
 const NATIVES_MAX = 200;
 
 let asked = null;

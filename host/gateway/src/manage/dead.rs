@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use plugbus_bus::{AttemptRecord, DeadFilter, DeadLetter, Filter, Name, cloudevents};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Identity;
@@ -90,9 +90,9 @@ impl From<&DeadLetter> for Short {
 pub(crate) struct Whole {
     #[serde(flatten)]
     short: Short,
-    /// The event, as a CloudEvent.
+    /// The event, as a CloudEvent; JSON data as it came, byte for byte.
     #[schema(value_type = Object)]
-    event: Value,
+    event: Box<RawValue>,
     /// The attempts, first to last, each with `kind`, `reason`, `stderr` and `backtrace`.
     #[schema(value_type = Vec<Object>)]
     attempts: Vec<AttemptRecord>,
@@ -182,7 +182,8 @@ pub(crate) async fn show(
         Problem::bad_request(format!("`{}` is no number of a dead letter", shown.escape_debug()))
     })?;
     let letter = shared.bus.dead_letters().get(number).ok_or_else(|| Problem::not_found(no_letter(number)))?;
-    let event = cloudevents::to_json(&letter.event);
+    let event = cloudevents::raw::write(&letter.event);
+    let event = event.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, chain(&error)))?;
     Ok(Json(Whole { short: Short::from(&letter), event, attempts: letter.attempts }))
 }
 

@@ -8,7 +8,7 @@ use crate::auth::Identity;
 use crate::problem::{Problem, chain};
 use crate::shared::Shared;
 
-/// Every counter: `bus`, `subscriptions`, `http`, and where the host has them `plugins`, `journal`, `socket`.
+/// Every counter: `bus`, `subscriptions`, `history`, `http`, and where the host has them `plugins`, `journal`, `socket`.
 #[utoipa::path(
     get, path = "/v1/stats", tag = "operation",
     responses((status = OK, body = Object), (status = "4XX", body = Problem)),
@@ -22,6 +22,7 @@ pub(crate) async fn stats(State(shared): State<Shared>, identity: Identity) -> R
     let bus = &shared.bus;
     all.insert("bus".to_owned(), json(&bus.stats())?);
     all.insert("subscriptions".to_owned(), json(&bus.subscriptions())?);
+    all.insert("history".to_owned(), json(&bus.history_stats())?);
     all.insert("http".to_owned(), json(&shared.counters.read())?);
     Ok(Json(Value::Object(all)))
 }

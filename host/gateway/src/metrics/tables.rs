@@ -3,7 +3,7 @@
 use super::fields::Field;
 
 /// Kinds of subscriptions that only look, each under a name of its own.
-pub(super) const LOOKING: &[&str] = &["observer", "watch"];
+pub(super) const LOOKING: &[&str] = &["observer", "watcher"];
 
 /// `plugbus_bus_…`
 pub(super) const BUS: &[Field] = &[
@@ -57,21 +57,47 @@ pub(super) const HTTP: &[Field] = &[
     Field::counter("connections", "Connections accepted."),
     Field::counter("connections_refused", "Connections turned away because there were too many."),
     Field::gauge("connections_open", "Connections open now."),
-    Field::counter("connections_broken", "Connections that ended in an error."),
-    Field::counter("accept_failed", "Times that the system could not accept a connection."),
+    Field::counter("connections_broken", "Connections that ended in an error: broken off, malformed, or too slow."),
+    Field::counter("accept_failed", "Times that the system could not accept a connection (no descriptors left, say)."),
+    Field::counter("handshakes_failed", "TLS handshakes that failed or took too long."),
     Field::counter("requests", "Requests that came in."),
+    Field::counter("client_errors", "Of these, answered with 400 to 499."),
+    Field::counter("server_errors", "Of these, answered with 500 to 599."),
+    Field::counter("foreign", "Requests refused for their host or origin."),
+    Field::counter("unauthorized", "Requests refused for want of a token that is known."),
+    Field::counter("rate_limited", "Requests refused because there were too many in a second."),
+    Field::counter("bodies_too_large", "Bodies over the bound."),
+    Field::counter("bodies_timed_out", "Bodies that did not come in time."),
+    Field::counter("bodies_broken", "Bodies that broke off or were malformed."),
     Field::counter("events", "Events that were accepted."),
     Field::counter("uploads", "Components and manifests that were uploaded."),
-    Field::counter("uploads_refused", "Uploads that were refused."),
+    Field::counter("uploads_refused", "Uploads that were refused: too large, or nothing that can run."),
+    Field::gauge("streams_open", "Streams of server-sent events open now."),
+    Field::gauge("websockets_open", "WebSockets open now."),
+    Field::counter("messages", "Messages that came from WebSocket and Socket.IO peers."),
+    Field::counter("messages_bad", "Of these, those that were malformed or not allowed."),
+    Field::counter("peers_silent", "WebSockets closed because nothing came from their peers."),
+    Field::counter("watched", "Events queued for readers."),
+    Field::counter("missed", "Events that readers missed because they read too slowly."),
+];
+
+/// `plugbus_history_…`
+pub(super) const HISTORY: &[Field] = &[
+    Field::gauge("events", "Events kept in memory."),
+    Field::gauge("bytes", "Their bytes."),
+    Field::gauge("first", "The first number kept."),
+    Field::gauge("last", "The last number kept."),
+    Field::counter("retired", "Events that made room for newer ones."),
 ];
 
 #[cfg(test)]
 mod tests {
-    use plugbus_bus::Bus;
+    use plugbus_bus::{Bus, HistoryLimits};
     use serde_json::Value;
 
     use super::super::{Labels, read};
     use super::*;
+    use crate::counters::GatewayStats;
 
     fn unknown(table: &[Field], value: Value) -> Vec<String> {
         let families = read("p", table, &[(Labels::new(), value)]);
@@ -88,6 +114,9 @@ mod tests {
         let _subscription = bus.subscribe("a").name("s").on(|_| async {}).unwrap();
         assert_eq!(unknown(BUS, serde_json::to_value(bus.stats()).unwrap()), [""; 0]);
         let subscription = bus.subscriptions().into_iter().next().unwrap();
+        assert_eq!(unknown(HTTP, serde_json::to_value(GatewayStats::default()).unwrap()), [""; 0]);
+        let remembering = Bus::builder().history(HistoryLimits::default()).build();
+        assert_eq!(unknown(HISTORY, serde_json::to_value(remembering.history_stats()).unwrap()), [""; 0]);
         assert_eq!(unknown(SUBSCRIPTION, serde_json::to_value(subscription).unwrap()), [""; 0]);
     }
 }
