@@ -55,7 +55,7 @@ pub struct Settings {
     /// Events of one batch. Default 1000.
     pub batch_events_max: usize,
     /// Requests that one token, or everybody on loopback where there are none, may make in a second; twice as many at once.
-    /// An event of a batch counts as one. Default 20,000; 0 is no bound.
+    /// An event of a batch counts as one. Default 100,000; 0 is no bound.
     pub requests_per_second_max: u64,
 }
 
@@ -91,7 +91,7 @@ impl Default for Settings {
             socketio_claude_event: false,
             write_timeout: Duration::from_secs(30),
             batch_events_max: 1000,
-            requests_per_second_max: 20_000,
+            requests_per_second_max: 100_000,
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct Http {
     /// Events of one batch. Default 1000.
     pub batch_events_max: u64,
     /// Requests that one token may make in a second, and everybody together where there are none; twice as many at once. An
-    /// event of a batch counts as one. Default 20,000; 0 is no bound.
+    /// event of a batch counts as one. Default 100,000; 0 is no bound.
     pub requests_per_second_max: u64,
     /// Events kept for a stream, WebSocket or Socket.IO client that is behind; beyond, it misses some and is told how many.
     /// Default 1024.
@@ -106,7 +106,7 @@ impl Default for Http {
             body_timeout_ms: 30_000,
             write_timeout_ms: 30_000,
             batch_events_max: 1000,
-            requests_per_second_max: 20_000,
+            requests_per_second_max: 100_000,
             upload: false,
             watch_events_max: 1024,
             watch_bytes_max: 8 << 20,

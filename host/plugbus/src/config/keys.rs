@@ -164,7 +164,7 @@ keys! {
         "Events of one batch [default: 1000]";
     "http.requests_per_second_max" "http-requests-per-second-max" "PLUGBUS_HTTP_REQUESTS_PER_SECOND_MAX"
         number(0, 100_000_000),
-        "Requests of one token in a second, of all together where there are no tokens; 0 is no bound [default: 20000]";
+        "Requests of one token in a second, of all together where there are no tokens; 0 is no bound [default: 100000]";
     "http.watch_events_max" "http-watch-events-max" "PLUGBUS_HTTP_WATCH_EVENTS_MAX" number(1, 1_000_000),
         "Events kept for a stream, WebSocket or Socket.IO client that is behind [default: 1024]";
     "http.watch_bytes_max" "http-watch-bytes-max" "PLUGBUS_HTTP_WATCH_BYTES_MAX" number(1, 4 << 30),
