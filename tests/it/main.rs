@@ -6,6 +6,7 @@ mod backlog;
 mod bad;
 mod delivery;
 mod grants;
+mod kv;
 mod logs;
 mod plugins;
 mod reload;

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plugbus::bus::{Bus, Event, Settlement, SubscriptionStats};
 use plugbus::config::Config;
 use plugbus::loader::{Loader, PluginStatus};
 use plugbus::sandbox::LogSink;
-use plugbus::{Host, HostBuilder};
+use plugbus::{Host, HostBuilder, HostError};
 use plugbus_fixtures::built;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -76,13 +76,28 @@ impl Place {
         TestHost { host: builder.start().await.unwrap(), told, place: self }
     }
 
-    /// The same on a journal beside the plugins folder. What the host says while it starts is not recorded.
-    pub(crate) async fn start_on_journal(self, change: impl FnOnce(&mut Config)) -> TestHost {
-        let mut config = config(self.folder.path());
-        change(&mut config);
-        let host = builder(config).start().await.unwrap();
-        let told = Recorder::on(host.bus(), "plugbus.>");
-        TestHost { host, told, place: self }
+    /// Starts a host here that keeps a journal beside the plugins: plugins are durable. Its recorder hears what is said after
+    /// the start.
+    pub(crate) async fn start_durable(self) -> TestHost {
+        self.start_durable_with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn start_durable_with(self, change: impl Fn(&mut Config)) -> TestHost {
+        let began = Instant::now();
+        let host = loop {
+            let mut config = config(self.folder.path());
+            change(&mut config);
+            match builder(config).start().await {
+                Ok(host) => break host,
+                // One that was abandoned just now lets go of the journal when its last task has ended.
+                Err(HostError::Journal { .. }) if began.elapsed() < PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                Err(error) => panic!("{}", plugbus::report::chain(&error)),
+            }
+        };
+        TestHost { told: Recorder::on(host.bus(), "plugbus.>"), host, place: self }
     }
 }
 
@@ -237,7 +252,20 @@ impl TestHost {
 
     /// Stops the host; everything accepted must have been settled.
     pub(crate) async fn stop(self) {
-        let report = self.host.shutdown(Duration::from_secs(30)).await;
+        self.stop_and_leave().await;
+    }
+
+    /// Lets go of the host without a word to it.
+    pub(crate) fn abandon(self) -> Place {
+        self.place
+    }
+
+    /// The same as [`TestHost::stop`]; what it leaves behind is there for another one.
+    pub(crate) async fn stop_and_leave(self) -> Place {
+        let Self { host, told, place } = self;
+        drop(told);
+        let report = host.shutdown(Duration::from_secs(30)).await;
         assert!(report.unsettled.is_empty(), "{report:?}");
+        place
     }
 }

@@ -39,7 +39,7 @@ enum Task {
     Demo,
     /// Check formatting, run clippy on the host and on the guests, and build the documentation. Warnings are errors.
     Lint,
-    /// Set up, build the guests, and run the demo and every test of the workspace.
+    /// Set up, build the guests, and run the demo, the crash test and every test of the workspace.
     Test,
     /// Kill a real daemon again and again while events stream in, and see that nothing acknowledged is lost or done twice.
     Crash(crash::CrashArguments),

@@ -1,7 +1,9 @@
-//! `cargo xtask test`: the target, the guests, the demo, then every test of the workspace, the integration tests last.
+//! `cargo xtask test`: the target, the guests, the demo, the crash test, then every test of the workspace, the integration
+//! tests last.
 
 use thiserror::Error;
 
+use crate::crash::{self, CrashArguments, CrashError};
 use crate::demo::{self, DemoError};
 use crate::guests::{self, GuestsError};
 use crate::process::{self, ProcessError};
@@ -10,6 +12,9 @@ use crate::workspace::Workspace;
 
 /// The package and the binary of the integration tests, which need the guests.
 const INTEGRATION: (&str, &str) = ("plugbus-tests", "it");
+
+/// Where chance begins in the crash test: the same plan every time. Which instruction a kill meets is another each time.
+const CRASH_SEED: u64 = 20;
 
 /// Which step failed.
 #[derive(Debug, Error)]
@@ -22,6 +27,8 @@ pub(crate) enum TestError {
     Build(#[source] ProcessError),
     #[error("the demo fails")]
     Demo(#[source] DemoError),
+    #[error("the crash test fails")]
+    Crash(#[source] CrashError),
     #[error("tests of the crates fail")]
     Crates(#[source] ProcessError),
     #[error("examples in the documentation fail")]
@@ -47,6 +54,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TestError> {
     cargo(&build).map_err(TestError::Build)?;
 
     demo::run(workspace).map_err(TestError::Demo)?;
+    let arguments = CrashArguments { rounds: crash::ROUNDS, seed: Some(CRASH_SEED) };
+    crash::run(workspace, &arguments).map_err(TestError::Crash)?;
     cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]).map_err(TestError::Doc)?;
     let mut crates = vec!["test", "--workspace", "--no-fail-fast", "--lib", "--bins"];
     crates.extend(crate_tests(workspace).flat_map(|name| ["--test", name]));

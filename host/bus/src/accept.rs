@@ -3,10 +3,10 @@
 //!
 //! Synchronous throughout: only then may a publisher wait, for the journal and for queues that had no room.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, Mutex};
 
-use uuid::Uuid;
+use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::bus::{HOPS_MAX, Inner, phase};
 use crate::clock::now_ns;
@@ -117,7 +117,10 @@ impl Inner {
             Err(placed) => return Ok(placed),
         };
         let routed = self.route(&draft.topic, Some(publisher));
-        let (draft, places) = self.keep_places(draft, &routed.slots, publisher)?;
+        let places = match self.keep_places(&draft, &routed.slots, publisher) {
+            Ok(places) => places,
+            Err(full) => return Err(PublishError::Full { by: full.name.clone(), draft: Box::new(draft) }),
+        };
         // The host's own events are not the journal's: they have no number of its.
         let seq = if self.durable.is_none() { self.seq.fetch_add(1, Relaxed) + 1 } else { 0 };
         let event = Arc::new(self.stamp(draft, seq));
@@ -147,7 +150,9 @@ impl Inner {
         };
         let routed = self.route(&draft.topic, Some(publisher));
         // The places are not kept for as long as the journal takes; what finds none then is a dead letter.
-        let (draft, _) = self.keep_places(draft, &routed.slots, publisher)?;
+        if let Err(full) = self.keep_places(&draft, &routed.slots, publisher) {
+            return Err(PublishError::Full { by: full.name.clone(), draft: Box::new(draft) });
+        }
         let event = self.stamp(draft, 0);
         if event.hops > publisher.hops_max() {
             return Ok(Prepared::Done(self.too_many_hops(Arc::new(event))));
@@ -172,24 +177,23 @@ impl Inner {
         Ok(admitted?.map_err(Placed::new))
     }
 
-    /// Refuses a draft from outside that a subscription has no room for and does not let wait; or keeps its places.
+    /// Keeps the places of a draft from outside. The first subscription that has no room for it and does not let it wait is
+    /// the error.
     fn keep_places<'s>(
         &self,
-        draft: Draft,
+        draft: &Draft,
         slots: &'s [Arc<Slot>],
         publisher: Publisher,
-    ) -> Result<(Draft, Places<'s>), PublishError> {
+    ) -> Result<Places<'s>, &'s Slot> {
         if !publisher.is_outside() {
-            return Ok((draft, Places::default()));
+            return Ok(Places::default());
         }
         let source = draft.source.as_deref().unwrap_or(&self.config.default_source);
-        match Places::keep(slots, source, draft.size_bytes(source), publisher.may_wait()) {
-            Ok(places) => Ok((draft, places)),
-            Err(full) => {
-                self.counters.refused.fetch_add(1, Relaxed);
-                Err(PublishError::Full { by: full.name.clone(), draft: Box::new(draft) })
-            }
+        let places = Places::keep(slots, source, draft.size_bytes(source), publisher.may_wait());
+        if places.is_err() {
+            self.counters.refused.fetch_add(1, Relaxed);
         }
+        places
     }
 
     fn check(&self, draft: Draft, publisher: Publisher) -> Result<Draft, PublishError> {
@@ -221,7 +225,7 @@ impl Inner {
             return Ok(Ok(draft));
         }
         for gate in gates.iter() {
-            let id = draft.id.get_or_insert_with(new_id).clone();
+            let id = draft.id.get_or_insert_with(|| new_id(now_ns())).clone();
             let disposition = match gate.pass(draft) {
                 Passage::Open(back) => {
                     draft = back;
@@ -249,16 +253,14 @@ impl Inner {
     /// Who matches a topic; remembers the topic.
     pub(crate) fn route(&self, topic: &Topic, publisher: Option<Publisher>) -> Arc<Routed> {
         let table = self.table.load();
+        if let Some(routed) = self.topics.routed(topic, table.version) {
+            return routed;
+        }
         let entry = self.topics.get_or_add(topic);
-        if let Some((entry, is_new)) = &entry {
-            if *is_new && publisher != Some(Publisher::Host) {
-                self.tell_topic(topic);
-            }
-            if let Some(routed) = entry.routed.load_full()
-                && routed.version == table.version
-            {
-                return routed;
-            }
+        if let Some((_, true)) = &entry
+            && publisher != Some(Publisher::Host)
+        {
+            self.tell_topic(topic);
         }
         let published = entry.as_ref().map(|(entry, _)| entry.published.clone());
         let slots = table.routes.matching(topic);
@@ -275,12 +277,13 @@ impl Inner {
         extensions.reverse();
         extensions.sort_by(|a, b| a.0.cmp(&b.0));
         extensions.dedup_by(|a, b| a.0 == b.0);
+        let now_ns = now_ns();
         Event {
-            id: draft.id.unwrap_or_else(new_id),
+            id: draft.id.unwrap_or_else(|| new_id(now_ns)),
             source: draft.source.unwrap_or_else(|| self.config.default_source.clone()),
             topic: draft.topic,
             subject: draft.subject,
-            time_ns: draft.time_ns.unwrap_or_else(now_ns),
+            time_ns: draft.time_ns.unwrap_or(now_ns),
             payload: draft.payload,
             extensions,
             seq,
@@ -331,13 +334,12 @@ impl Inner {
         placed: &mut Placed,
     ) {
         let receipt = &mut placed.receipt;
-        let queued = |slot: &&Arc<Slot>| !matches!(slot.kind, Kind::Inline { .. }) && slot.wants(&event.source);
-        let wanting: Vec<&Arc<Slot>> = slots.iter().filter(queued).collect();
+        let slots = || slots.iter().filter(|slot| !matches!(slot.kind, Kind::Inline { .. }));
         if let Some(waiter) = waiter {
-            wanting.iter().for_each(|slot| waiter.expect(&slot.name));
+            slots().filter(|slot| slot.wants(&event.source)).for_each(|slot| waiter.expect(&slot.name));
         }
         let mut queued = false;
-        for slot in wanting {
+        for slot in slots() {
             receipt.matched += 1;
             match slot.offer(event, waiter, may_wait, places.take(slot)) {
                 Offer::Queued => queued = true,
@@ -377,7 +379,12 @@ fn not_taken(receipt: &mut Receipt, waiter: Option<&Arc<Waiter>>, name: &Name) {
     }
 }
 
-fn new_id() -> Arc<str> {
+/// Ids rise within the process, also where many are made in one moment.
+static IDS: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+
+fn new_id(now_ns: u64) -> Arc<str> {
+    let nanos = u32::try_from(now_ns % 1_000_000_000).unwrap_or_default();
+    let id = Uuid::new_v7(Timestamp::from_unix(&IDS, now_ns / 1_000_000_000, nanos));
     let mut buffer = Uuid::encode_buffer();
-    Arc::from(&*Uuid::now_v7().hyphenated().encode_lower(&mut buffer))
+    Arc::from(&*id.hyphenated().encode_lower(&mut buffer))
 }

@@ -151,7 +151,7 @@ impl Control {
     /// Whether its place is kept in the journal.
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        self.slot.is_durable()
+        self.slot.is_durable
     }
 
     /// What it has done.
@@ -204,7 +204,7 @@ impl Control {
     pub async fn drain(&self, grace: Duration) -> usize {
         let Some(bus) = self.slot.bus.upgrade() else { return 0 };
         let deadline = after(grace);
-        if self.slot.is_durable() {
+        if self.slot.is_durable {
             self.slot.stop_taking();
             bus.wait_until(deadline, || self.slot.has_none_in_flight()).await;
         } else {

@@ -17,7 +17,7 @@ use crate::gate::{Gate, GateGuard, GateKind, HoldGuard, HoldMode, MuteGuard};
 use crate::handler::Reply;
 use crate::journal::{Journal, Sink};
 use crate::name::Name;
-use crate::placed::Accepted;
+use crate::placed::{Accepted, Placed};
 use crate::publish::{Disposition, PublishError, Receipt, RequestError};
 use crate::settlement::{Settlement, Settlements, Waiter};
 use crate::stats::{BusStats, SubscriptionStats, snapshot};
@@ -158,7 +158,14 @@ impl Bus {
     /// # Errors
     /// [`PublishError`] hands the draft back; no subscription has seen it then.
     pub async fn publish(&self, draft: impl Into<Draft>) -> Result<Receipt, PublishError> {
-        self.begin_publish(draft).await?.finish().await
+        if self.inner.durable.is_some() {
+            return self.begin_publish(draft).await?.finish().await;
+        }
+        // Nearly every event waits for nothing: it does not pay for a future that could.
+        match self.inner.accept(draft.into(), Publisher::Waiting, None, None)? {
+            Accepted::Placed(Placed { receipt, waits }) if waits.is_empty() => Ok(receipt),
+            accepted => accepted.finish().await,
+        }
     }
 
     /// Begins to publish an event: it has its place in the order of all events when this returns. Whoever publishes many

@@ -61,8 +61,8 @@ impl Bus {
         let mut report = ShutdownReport::default();
         let slots = inner.slots();
         // Workers that go on from the journal for ever finish what they hold, within the grace.
-        slots.iter().filter(|slot| slot.is_durable()).for_each(|slot| slot.stop_taking());
-        inner.wait_until(deadline, || slots.iter().all(|slot| !slot.is_durable() || slot.has_none_in_flight())).await;
+        slots.iter().filter(|slot| slot.is_durable).for_each(|slot| slot.stop_taking());
+        inner.wait_until(deadline, || slots.iter().all(|slot| !slot.is_durable || slot.has_none_in_flight())).await;
         // Cut off before the bus closes: what a handler has published and acked must still get in.
         let mut workers = Vec::new();
         for slot in slots.iter().chain(&inner.leaving()) {

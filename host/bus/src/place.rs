@@ -24,7 +24,7 @@ pub(crate) struct Places<'s>(Vec<Place<'s>>);
 pub(crate) enum Kept<'s> {
     /// It is there.
     Place(Place<'s>),
-    /// None is needed: the queue does not hand events back.
+    /// None is needed: the queue does not hand events back, or the event is not for it.
     NotNeeded,
     /// The queue is full.
     Full,
@@ -55,8 +55,8 @@ impl<'s> Places<'s> {
     /// full is the error, and then no place is kept.
     pub(crate) fn keep(slots: &'s [Arc<Slot>], source: &str, bytes: usize, may_wait: bool) -> Result<Self, &'s Slot> {
         let mut places = Vec::new();
-        for slot in slots.iter().filter(|slot| slot.wants(source)) {
-            match slot.keep_place(bytes, may_wait) {
+        for slot in slots {
+            match slot.keep_place(source, bytes, may_wait) {
                 Kept::Place(place) => places.push(place),
                 Kept::NotNeeded => {}
                 Kept::Full => return Err(slot),

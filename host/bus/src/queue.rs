@@ -9,8 +9,10 @@
 //!
 //! When the ordering changes, what is out goes on to hold its new lane, perhaps with others; what waits comes after them all.
 
+mod lanes;
+
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -19,14 +21,8 @@ use crate::dead::AttemptRecord;
 use crate::event::Event;
 use crate::settlement::Waiter;
 
-/// Which order an item must keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// With all others that share the key.
-    Keyed(Arc<str>),
-    /// With none.
-    Free,
-}
+pub(crate) use self::lanes::Lane;
+use self::lanes::Lanes;
 
 /// An event that waits for a handler.
 #[derive(Debug)]
@@ -79,8 +75,8 @@ pub(crate) enum Take {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    runnable: VecDeque<Item>,
-    lanes: HashMap<Arc<str>, LaneState>,
+    runnable: VecDeque<Box<Item>>,
+    lanes: Lanes,
     delayed: BinaryHeap<Delayed>,
     waiting: usize,
     waiting_bytes: usize,
@@ -104,14 +100,6 @@ enum Suspension {
     ProbeNext,
 }
 
-/// A lane in which something is out.
-#[derive(Debug, Default)]
-struct LaneState {
-    /// How many hold the lane: one, but after a change of the ordering.
-    out: usize,
-    behind: VecDeque<Item>,
-}
-
 /// What the queue remembers of an item in flight.
 #[derive(Debug)]
 struct Taken {
@@ -123,14 +111,14 @@ struct Taken {
 #[derive(Debug)]
 struct Delayed {
     due: Instant,
-    item: Item,
+    item: Box<Item>,
 }
 
 impl Queue {
     pub(crate) fn new(events_max: usize, bytes_max: usize) -> Self {
         Self {
             runnable: VecDeque::new(),
-            lanes: HashMap::new(),
+            lanes: Lanes::default(),
             delayed: BinaryHeap::new(),
             waiting: 0,
             waiting_bytes: 0,
@@ -151,9 +139,9 @@ impl Queue {
     }
 
     /// Adds an item at the end of its lane, or hands it back where the queue is full.
-    pub(crate) fn push(&mut self, item: Item) -> Result<(), Box<Item>> {
+    pub(crate) fn push(&mut self, item: Box<Item>) -> Result<(), Box<Item>> {
         if !self.has_room_for(item.event.size_bytes()) {
-            return Err(Box::new(item));
+            return Err(item);
         }
         self.append(item);
         Ok(())
@@ -171,7 +159,7 @@ impl Queue {
     }
 
     /// Adds an item in the place that was kept for it.
-    pub(crate) fn push_kept(&mut self, item: Item, kept_bytes: usize) {
+    pub(crate) fn push_kept(&mut self, item: Box<Item>, kept_bytes: usize) {
         self.free_place(kept_bytes);
         self.append(item);
     }
@@ -184,15 +172,13 @@ impl Queue {
 
     /// Adds an item that must not be handled before a time; its lane is held until then. Where others of its lane are before
     /// it, it comes in its turn. There must be room.
-    pub(crate) fn push_delayed(&mut self, mut item: Item, due: Instant) {
+    pub(crate) fn push_delayed(&mut self, mut item: Box<Item>, due: Instant) {
         item.order = self.next_order;
         self.next_order += 1;
-        if let Some(key) = item.lane.key() {
-            if self.lanes.contains_key(&key) {
-                return self.add(item);
-            }
-            self.lanes.insert(key, LaneState { out: 1, behind: VecDeque::new() });
+        if self.lanes.held(&item.lane).is_some() {
+            return self.add(item);
         }
+        self.lanes.hold(&item.lane);
         self.count(&item);
         self.delayed.push(Delayed { due, item });
     }
@@ -204,12 +190,14 @@ impl Queue {
         taken == 0 || (taken < self.events_max && taken_bytes.saturating_add(bytes) <= self.bytes_max)
     }
 
-    /// The next item to handle at a time. Due retries come first.
-    pub(crate) fn take(&mut self, now: Instant) -> Take {
+    /// The next item to handle. Due retries come first; the time is asked for only where there are any.
+    pub(crate) fn take(&mut self, now: impl FnOnce() -> Instant) -> Take {
         if self.is_held() {
             return Take::Idle;
         }
-        self.wake_delayed(now);
+        if !self.delayed.is_empty() {
+            self.wake_delayed(now());
+        }
         match self.runnable.pop_front() {
             Some(item) => {
                 if self.suspension == Suspension::ProbeNext {
@@ -217,7 +205,7 @@ impl Queue {
                 }
                 self.in_flight.push(Taken { order: item.order, lane: item.lane.clone(), event: item.event.clone() });
                 self.uncount(&item);
-                Take::Item(Box::new(item))
+                Take::Item(item)
             }
             None => self.delayed.peek().map_or(Take::Idle, |delayed| Take::WaitUntil(delayed.due)),
         }
@@ -240,19 +228,19 @@ impl Queue {
     }
 
     /// An item taken before comes again at a time; its lane is held until then.
-    pub(crate) fn retry(&mut self, item: Item, due: Instant) {
+    pub(crate) fn retry(&mut self, item: Box<Item>, due: Instant) {
         let item = self.take_back(item);
         self.delayed.push(Delayed { due, item });
     }
 
     /// An item taken before comes again as the next of its lane.
-    pub(crate) fn again(&mut self, item: Item) {
+    pub(crate) fn again(&mut self, item: Box<Item>) {
         let item = self.take_back(item);
         self.runnable.push_front(item);
     }
 
     /// Counts an item as waiting that was in flight. Its lane may be another one by now.
-    fn take_back(&mut self, mut item: Item) -> Item {
+    fn take_back(&mut self, mut item: Box<Item>) -> Box<Item> {
         if let Some(lane) = self.give_back(item.order) {
             item.lane = lane;
         }
@@ -268,13 +256,10 @@ impl Queue {
 
     /// Removes the item that has waited longest and is not in flight. Items that wait for their retry are not taken.
     /// Looks at every lane: time in the number of runnable items and lanes, and only when the queue is full.
-    pub(crate) fn drop_oldest(&mut self) -> Option<Item> {
-        let in_lanes = self.lanes.iter().filter_map(|(key, lane)| Some((lane.behind.front()?.order, key)));
-        let oldest_in_lanes = in_lanes.min_by_key(|(order, _)| *order).map(|(order, key)| (order, key.clone()));
-        let runnable = self.runnable.iter().enumerate().map(|(index, item)| (item.order, index));
-        let oldest_runnable = runnable.min();
-        let dropped = match (oldest_runnable, oldest_in_lanes) {
-            (Some((runnable, _)), Some((waiting, key))) if waiting < runnable => self.pop_waiting(&key),
+    pub(crate) fn drop_oldest(&mut self) -> Option<Box<Item>> {
+        let runnable = self.runnable.iter().enumerate().map(|(index, item)| (item.order, index)).min();
+        let dropped = match (runnable, self.lanes.oldest()) {
+            (Some((runnable, _)), Some((waiting, lane))) if waiting < runnable => self.pop_waiting(&lane),
             (Some((_, index)), _) => {
                 let item = self.runnable.remove(index);
                 if let Some(item) = &item {
@@ -282,7 +267,7 @@ impl Queue {
                 }
                 item
             }
-            (None, Some((_, key))) => self.pop_waiting(&key),
+            (None, Some((_, lane))) => self.pop_waiting(&lane),
             (None, None) => None,
         };
         if let Some(item) = &dropped {
@@ -293,9 +278,9 @@ impl Queue {
 
     /// Empties the queue, in order of arrival. What is in flight is not touched.
     pub(crate) fn drain(&mut self) -> Vec<Item> {
-        let mut items: Vec<Item> = self.runnable.drain(..).collect();
-        items.extend(self.lanes.drain().flat_map(|(_, lane)| lane.behind));
-        items.extend(self.delayed.drain().map(|delayed| delayed.item));
+        let items = self.runnable.drain(..).chain(self.lanes.drain());
+        let items = items.chain(self.delayed.drain().map(|delayed| delayed.item));
+        let mut items: Vec<Item> = items.map(|item| *item).collect();
         items.sort_by_key(|item| item.order);
         (self.waiting, self.waiting_bytes) = (0, 0);
         items
@@ -304,22 +289,17 @@ impl Queue {
     /// Gives every item a lane anew, after the subscription's ordering has changed. What is in flight or waits for its retry
     /// holds its new lane: it came before what waits.
     pub(crate) fn relane(&mut self, lane_of: impl Fn(&Event) -> Lane) {
-        let mut items: Vec<Item> = self.runnable.drain(..).collect();
-        items.extend(self.lanes.drain().flat_map(|(_, lane)| lane.behind));
-        items.sort_by_key(|item| item.order);
-        let mut held = Vec::new();
+        let mut items: VecDeque<Box<Item>> = self.runnable.drain(..).chain(self.lanes.drain()).collect();
+        items.make_contiguous().sort_by_key(|item| item.order);
         for taken in &mut self.in_flight {
             taken.lane = lane_of(&taken.event);
-            held.extend(taken.lane.key());
+            self.lanes.hold(&taken.lane);
         }
         let delayed: Vec<Delayed> = self.delayed.drain().collect();
         for mut entry in delayed {
             entry.item.lane = lane_of(&entry.item.event);
-            held.extend(entry.item.lane.key());
+            self.lanes.hold(&entry.item.lane);
             self.delayed.push(entry);
-        }
-        for key in held {
-            self.lanes.entry(key).or_default().out += 1;
         }
         for mut item in items {
             self.uncount(&item);
@@ -393,47 +373,30 @@ impl Queue {
         }
     }
 
-    fn append(&mut self, mut item: Item) {
+    fn append(&mut self, mut item: Box<Item>) {
         item.order = self.next_order;
         self.next_order += 1;
         self.add(item);
     }
 
-    fn add(&mut self, item: Item) {
+    fn add(&mut self, item: Box<Item>) {
         self.count(&item);
-        match item.lane.key() {
-            None => self.runnable.push_back(item),
-            Some(key) => match self.lanes.get_mut(&key) {
-                Some(lane) => lane.behind.push_back(item),
-                None => {
-                    self.lanes.insert(key, LaneState { out: 1, behind: VecDeque::new() });
-                    self.runnable.push_back(item);
-                }
-            },
-        }
-    }
-
-    /// Lets the next item of a lane go, or forgets the lane.
-    fn release(&mut self, lane: &Lane) {
-        let Some(key) = lane.key() else { return };
-        let Some(state) = self.lanes.get_mut(&key) else { return };
-        state.out = state.out.saturating_sub(1);
-        if state.out > 0 {
-            return;
-        }
-        match state.behind.pop_front() {
-            Some(item) => {
-                state.out = 1;
+        match self.lanes.held(&item.lane) {
+            Some(lane) => lane.behind.push_back(item),
+            None => {
+                self.lanes.hold(&item.lane);
                 self.runnable.push_back(item);
             }
-            None => {
-                self.lanes.remove(&key);
-            }
         }
     }
 
-    fn pop_waiting(&mut self, key: &Arc<str>) -> Option<Item> {
-        self.lanes.get_mut(key)?.behind.pop_front()
+    /// Lets the next item of a lane go.
+    fn release(&mut self, lane: &Lane) {
+        self.runnable.extend(self.lanes.release(lane));
+    }
+
+    fn pop_waiting(&mut self, lane: &Lane) -> Option<Box<Item>> {
+        self.lanes.held(lane)?.behind.pop_front()
     }
 
     fn count(&mut self, item: &Item) {
@@ -444,15 +407,6 @@ impl Queue {
     fn uncount(&mut self, item: &Item) {
         self.waiting -= 1;
         self.waiting_bytes -= item.size_bytes();
-    }
-}
-
-impl Lane {
-    fn key(&self) -> Option<Arc<str>> {
-        match self {
-            Self::Keyed(key) => Some(key.clone()),
-            Self::Free => None,
-        }
     }
 }
 

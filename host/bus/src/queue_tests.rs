@@ -24,21 +24,29 @@ fn about(seq: u64, subject: &str) -> Arc<Event> {
     })
 }
 
-fn keyed(seq: u64, key: &str) -> Item {
-    Item::new(about(seq, key), Lane::Keyed(key.into()), None)
+fn item(event: Arc<Event>, lane: Lane) -> Box<Item> {
+    Box::new(Item::new(event, lane, None))
 }
 
-fn free(seq: u64) -> Item {
-    Item::new(event(seq), Lane::Free, None)
+fn keyed(seq: u64, key: &str) -> Box<Item> {
+    item(about(seq, key), Lane::Keyed(key.into()))
+}
+
+fn whole(seq: u64) -> Box<Item> {
+    item(event(seq), Lane::Whole)
+}
+
+fn free(seq: u64) -> Box<Item> {
+    item(event(seq), Lane::Free)
 }
 
 fn queue(events_max: usize) -> Queue {
     Queue::new(events_max, usize::MAX)
 }
 
-fn take(queue: &mut Queue, now: Instant) -> Option<Item> {
-    match queue.take(now) {
-        Take::Item(item) => Some(*item),
+fn take(queue: &mut Queue, now: Instant) -> Option<Box<Item>> {
+    match queue.take(|| now) {
+        Take::Item(item) => Some(item),
         Take::WaitUntil(_) | Take::Idle => None,
     }
 }
@@ -50,7 +58,7 @@ fn taken_seq(queue: &mut Queue, now: Instant) -> Option<u64> {
 #[test]
 fn one_lane_hands_out_one_at_a_time_in_order() {
     let (mut queue, now) = (queue(10), Instant::now());
-    (1..=3).for_each(|seq| queue.push(keyed(seq, "")).unwrap());
+    (1..=3).for_each(|seq| queue.push(whole(seq)).unwrap());
     let first = take(&mut queue, now).unwrap();
     assert_eq!((first.event.seq, taken_seq(&mut queue, now)), (1, None));
     queue.settle(first.order);
@@ -67,7 +75,7 @@ fn a_retry_holds_its_lane_and_no_other() {
     let due = now + Duration::from_secs(1);
     queue.retry(first, due);
     assert_eq!(taken_seq(&mut queue, now), Some(3));
-    assert!(matches!(queue.take(now), Take::WaitUntil(at) if at == due));
+    assert!(matches!(queue.take(|| now), Take::WaitUntil(at) if at == due));
     let again = take(&mut queue, due).unwrap();
     assert_eq!(again.event.seq, 1);
     queue.settle(again.order);
@@ -145,7 +153,7 @@ fn nothing_is_handed_out_while_paused_or_suspended_but_for_one_probe() {
 #[test]
 fn a_change_of_ordering_keeps_every_item_once_in_order() {
     let (mut queue, now) = (queue(10), Instant::now());
-    (1..=4).for_each(|seq| queue.push(keyed(seq, "")).unwrap());
+    (1..=4).for_each(|seq| queue.push(whole(seq)).unwrap());
     let first = take(&mut queue, now).unwrap();
     queue.retry(first, now);
     queue.relane(|_| Lane::Free);
@@ -159,7 +167,7 @@ fn what_is_in_flight_holds_its_lane_when_the_ordering_changes() {
     let (mut queue, now) = (queue(10), Instant::now());
     // One lane for all; then one lane for each subject.
     for (seq, subject) in [(1, "a"), (2, "b"), (3, "a"), (4, "a")] {
-        queue.push(Item::new(about(seq, subject), Lane::Keyed("".into()), None)).unwrap();
+        queue.push(item(about(seq, subject), Lane::Whole)).unwrap();
     }
     let first = take(&mut queue, now).unwrap();
     queue.relane(by_subject);
@@ -179,7 +187,7 @@ fn several_in_flight_hold_a_lane_until_the_last_is_settled() {
     let (mut queue, now) = (queue(10), Instant::now());
     (1..=4).for_each(|seq| queue.push(free(seq)).unwrap());
     let (first, second) = (take(&mut queue, now).unwrap(), take(&mut queue, now).unwrap());
-    queue.relane(|_| Lane::Keyed("".into()));
+    queue.relane(|_| Lane::Whole);
     queue.settle(second.order);
     assert_eq!(taken_seq(&mut queue, now), None);
     queue.settle(first.order);
@@ -191,7 +199,7 @@ fn by_subject(event: &Event) -> Lane {
 }
 
 fn one_lane(_event: &Event) -> Lane {
-    Lane::Keyed("".into())
+    Lane::Whole
 }
 
 /// What a test may do to a queue.
@@ -278,7 +286,7 @@ proptest! {
         let mut queue = queue(16);
         let mut now = Instant::now();
         let mut model = Model { by_key: true, ..Model::default() };
-        let mut out: Vec<Item> = Vec::new();
+        let mut out: VecDeque<Box<Item>> = VecDeque::new();
         let mut next = 0;
         for op in ops {
             match op {
@@ -286,7 +294,7 @@ proptest! {
                     next += 1;
                     let (key, event) = (key.to_string(), about(next, &key.to_string()));
                     let lane = if model.by_key { by_subject(&event) } else { one_lane(&event) };
-                    if queue.push(Item::new(event, lane, None)).is_ok() {
+                    if queue.push(item(event, lane)).is_ok() {
                         model.held.push(Held { seq: next, key, state: HeldAs::New, since_before: false });
                     } else {
                         prop_assert!(queue.waiting() >= 16, "refused below its bound");
@@ -294,20 +302,20 @@ proptest! {
                 }
                 Op::Take => if let Some(item) = take(&mut queue, now) {
                     model.taken(item.event.seq);
-                    out.push(item);
+                    out.push_back(item);
                 },
                 Op::Settle(index) if index < out.len() => {
-                    let item = out.remove(index);
+                    let item = out.remove(index).unwrap();
                     model.gone(item.event.seq);
                     queue.settle(item.order);
                 }
                 Op::Retry(index, millis) if index < out.len() => {
                     model.find(out[index].event.seq).state = HeldAs::Back;
-                    queue.retry(out.remove(index), now + Duration::from_millis(millis.into()));
+                    queue.retry(out.remove(index).unwrap(), now + Duration::from_millis(millis.into()));
                 }
                 Op::Again(index) if index < out.len() => {
                     model.find(out[index].event.seq).state = HeldAs::Back;
-                    queue.again(out.remove(index));
+                    queue.again(out.remove(index).unwrap());
                 }
                 Op::Settle(_) | Op::Retry(..) | Op::Again(_) => {}
                 Op::Tick(millis) => now += Duration::from_millis(millis.into()),

@@ -56,6 +56,8 @@ pub(crate) struct Slot {
     workers: Mutex<Workers>,
     /// What its handlers remember.
     pub(crate) store: Arc<StateStore>,
+    /// Whether it has a cursor.
+    pub(crate) is_durable: bool,
 }
 
 /// How a subscription gets its events.
@@ -102,7 +104,7 @@ pub(crate) enum Offer {
     Dead,
     /// The policy dropped the new event.
     Dropped,
-    /// The subscription has ended or has had all the events it wanted.
+    /// The subscription has ended, does not want the event, or has had all the events it wanted.
     NotTaken,
 }
 
@@ -121,6 +123,7 @@ impl Slot {
     ) -> Self {
         let queue = Queue::new(settings.queue_events_max.get(), settings.queue_bytes_max);
         Self {
+            is_durable: progress.is_some(),
             number,
             name,
             filters: ArcSwap::from_pointee(filters),
@@ -148,22 +151,26 @@ impl Slot {
 
     /// Whether an event that matched by topic is wanted: by source, and by how many were wanted in all.
     pub(crate) fn wants(&self, source: &str) -> bool {
-        let settings = self.settings.load();
+        self.wants_under(&self.settings.load(), source)
+    }
+
+    fn wants_under(&self, settings: &Settings, source: &str) -> bool {
         settings.source.as_ref().is_none_or(|wanted| wanted.matches(source))
             && settings.events_max.is_none_or(|max| self.taken_in.load(Relaxed) < max.get())
     }
 
     /// Keeps a place for an event of that size where its publisher would get it back from a full queue: the policy (or the
     /// caller) does not wait. What room there is belongs to those who wait already.
-    pub(crate) fn keep_place(&self, bytes: usize, may_wait: bool) -> Kept<'_> {
-        let (refuses, spoken_for) = match self.settings.load().when_full {
+    pub(crate) fn keep_place(&self, source: &str, bytes: usize, may_wait: bool) -> Kept<'_> {
+        let settings = self.settings.load();
+        let (refuses, spoken_for) = match settings.when_full {
             WhenFull::Refuse => (true, false),
             WhenFull::Wait { .. } => {
                 (!may_wait && !self.saturated.load(Relaxed), self.waiting_publishers.load(Relaxed) > 0)
             }
             WhenFull::DropOldest | WhenFull::DropNewest | WhenFull::Spill => (false, false),
         };
-        if !refuses || matches!(self.kind, Kind::Inline { .. }) {
+        if !refuses || matches!(self.kind, Kind::Inline { .. }) || !self.wants_under(&settings, source) {
             return Kept::NotNeeded;
         }
         let mut state = self.lock();
@@ -209,7 +216,11 @@ impl Slot {
         kept: Option<Place<'_>>,
     ) -> Offer {
         let settings = self.settings.load();
+        if !self.wants_under(&settings, &event.source) {
+            return Offer::NotTaken;
+        }
         if event.seq > 0
+            && self.is_durable
             && let Some(offer) = self.offer_durable(event, waiter, &settings)
         {
             return offer;
@@ -236,6 +247,10 @@ impl Slot {
     /// What comes next for a worker of a generation. Cancel-safe: an item is handed out only by returning.
     pub(crate) async fn next(&self, generation: u64) -> Wake {
         loop {
+            // To get in line for a notification costs more than to look; look again once in line, lest one be missed.
+            if let Ok(wake) = self.take(generation) {
+                return wake;
+            }
             let work = self.work.notified();
             tokio::pin!(work);
             work.as_mut().enable();
@@ -259,7 +274,7 @@ impl Slot {
         if state.closed || state.generation != generation {
             return Ok(Wake::Stop);
         }
-        match state.queue.take(Instant::now()) {
+        match state.queue.take(Instant::now) {
             Take::Idle => Err(None),
             Take::WaitUntil(due) => Err(Some(due)),
             Take::Item(item) => {
@@ -295,22 +310,22 @@ impl Slot {
     }
 
     /// An item taken before comes again after a delay.
-    pub(crate) fn retry_after(&self, item: Item, delay: Duration) {
+    pub(crate) fn retry_after(&self, item: Box<Item>, delay: Duration) {
         let due = after(delay);
         self.put_back(item, |queue, item| queue.retry(item, due));
     }
 
     /// An item taken before comes again at once.
-    pub(crate) fn again(&self, item: Item) {
+    pub(crate) fn again(&self, item: Box<Item>) {
         self.put_back(item, Queue::again);
     }
 
-    fn put_back(&self, item: Item, back: impl FnOnce(&mut Queue, Item)) {
+    fn put_back(&self, item: Box<Item>, back: impl FnOnce(&mut Queue, Box<Item>)) {
         let mut state = self.lock();
         if state.closed {
             drop(state);
             let order = item.order;
-            self.leave(item);
+            self.leave(*item);
             return self.settled(order);
         }
         back(&mut state.queue, item);
@@ -516,7 +531,7 @@ impl Slot {
                 self.drop_item(*item, settings);
                 return Offer::Dropped;
             };
-            self.drop_item(oldest, settings);
+            self.drop_item(*oldest, settings);
             match self.try_place(item, None) {
                 Ok(()) => return Offer::Queued,
                 Err(back) => item = back,
@@ -540,8 +555,8 @@ impl Slot {
             return Err(item);
         }
         match kept {
-            Some(place) => state.queue.push_kept(*item, place.used()),
-            None => state.queue.push(*item)?,
+            Some(place) => state.queue.push_kept(item, place.used()),
+            None => state.queue.push(item)?,
         }
         drop(state);
         self.counters.matched.fetch_add(1, Relaxed);
@@ -581,7 +596,7 @@ pub(crate) use durable::Feed;
 pub(crate) fn lane_of(settings: &Settings, event: &Event) -> Lane {
     match &settings.ordering_key {
         Some(key) => Lane::Keyed(key.of(event)),
-        None if settings.concurrency.get() == 1 => Lane::Keyed(Arc::default()),
+        None if settings.concurrency.get() == 1 => Lane::Whole,
         None => Lane::Free,
     }
 }

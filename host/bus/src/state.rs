@@ -219,6 +219,11 @@ impl State {
         staged
     }
 
+    /// Whether the delivery has neither read nor changed anything.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner).since.is_none()
+    }
+
     /// Commits the changes to the store in memory and returns them for the journal.
     pub(crate) fn commit(&self) -> Result<Vec<StateWrite>, Conflict> {
         let staged = std::mem::take(&mut *self.staged.lock().unwrap_or_else(PoisonError::into_inner));

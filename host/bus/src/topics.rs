@@ -68,6 +68,12 @@ impl Directory {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
     }
 
+    /// Who matches a topic, if that is known of this version of the table.
+    pub(crate) fn routed(&self, topic: &Topic, version: u64) -> Option<Arc<Routed>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.get(topic)?.routed.load_full().filter(|routed| routed.version == version)
+    }
+
     /// The entry of a topic, made if need be and there is room; true when it is new.
     pub(crate) fn get_or_add(&self, topic: &Topic) -> Option<(Arc<Entry>, bool)> {
         if let Some(entry) = self.get(topic) {

@@ -17,6 +17,7 @@ use crate::event::Draft;
 use crate::handler::{Delivery, Failure, Fault, FaultKind, Handler, HandlerError, Outcome, Reply};
 use crate::outbox::Outbox;
 use crate::queue::Item;
+use crate::settings::Settings;
 use crate::settlement::{Settlement, settle};
 use crate::slot::{Slot, Wake};
 use crate::state::State;
@@ -25,12 +26,14 @@ mod durable;
 
 /// Runs until a newer generation takes over or the subscription ends.
 pub(crate) async fn run(slot: Arc<Slot>, mut handler: Box<dyn Handler>, generation: u64) {
+    // They change only together with the generation.
+    let settings = slot.settings.load_full();
     loop {
         match slot.next(generation).await {
             Wake::Stop => return,
             Wake::Delivery(item) => {
-                attempt(InFlight::new(slot.clone(), *item), handler.as_mut()).await;
-                if slot.is_exhausted() {
+                attempt(InFlight::new(&slot, item), &settings, handler.as_mut()).await;
+                if settings.events_max.is_some() && slot.is_exhausted() {
                     slot.end();
                     return;
                 }
@@ -42,10 +45,9 @@ pub(crate) async fn run(slot: Arc<Slot>, mut handler: Box<dyn Handler>, generati
 }
 
 /// One attempt, from handing over to settling.
-async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
-    let slot = in_flight.slot.clone();
+async fn attempt(mut in_flight: InFlight<'_>, settings: &Settings, handler: &mut dyn Handler) {
+    let slot = in_flight.slot;
     let Some(item) = &in_flight.item else { return };
-    let settings = slot.settings.load_full();
     let delivery = Arc::new(Delivery {
         event: item.event.clone(),
         attempt: item.attempt,
@@ -76,18 +78,23 @@ async fn attempt(mut in_flight: InFlight, handler: &mut dyn Handler) {
             if slot.commit_state(&delivery).is_err() {
                 return in_flight.repeat();
             }
-            in_flight.ack(reply, staged).await;
+            if !staged.is_empty() {
+                return in_flight.ack(reply, staged).await;
+            }
+            if let Some(item) = in_flight.item.take() {
+                conclude(slot, item, Ok(reply), next);
+            }
         }
         Err(error) => {
             if let Some(item) = in_flight.item.take() {
-                conclude(&slot, item, Err(error), next);
+                conclude(slot, item, Err(error), next);
             }
         }
     }
 }
 
 /// Carries out what was decided.
-fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
+fn conclude(slot: &Arc<Slot>, mut item: Box<Item>, outcome: Outcome, next: Next) {
     let error = match outcome {
         Ok(reply) => {
             slot.counters.acked.fetch_add(1, Relaxed);
@@ -113,7 +120,7 @@ fn conclude(slot: &Arc<Slot>, mut item: Item, outcome: Outcome, next: Next) {
                 slot.counters.rejected.fetch_add(1, Relaxed);
             }
             let letter = item.letter;
-            slot.bury(item, reason);
+            slot.bury(*item, reason);
             slot.forget_letters(letter);
             slot.settled(order);
         }
@@ -138,9 +145,9 @@ fn dead_reason(verdict: Verdict, attempts: u32, error: HandlerError) -> DeadReas
 
 /// A delivery that a worker has taken out. Dropped before its handler has answered, it goes back; dropped after the handler
 /// has acked, it is settled.
-struct InFlight {
-    slot: Arc<Slot>,
-    item: Option<Item>,
+struct InFlight<'s> {
+    slot: &'s Arc<Slot>,
+    item: Option<Box<Item>>,
     acked: Option<Acked>,
 }
 
@@ -150,8 +157,8 @@ struct Acked {
     staged: std::vec::IntoIter<Draft>,
 }
 
-impl InFlight {
-    fn new(slot: Arc<Slot>, item: Item) -> Self {
+impl<'s> InFlight<'s> {
+    fn new(slot: &'s Arc<Slot>, item: Box<Item>) -> Self {
         Self { slot, item: Some(item), acked: None }
     }
 
@@ -174,18 +181,18 @@ impl InFlight {
     }
 }
 
-impl Drop for InFlight {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         let Some(item) = self.item.take() else { return };
         if let Some(acked) = self.acked.take() {
             if let Some(bus) = self.slot.bus.upgrade() {
                 bus.release_now(&self.slot.name, acked.staged);
             }
-            return conclude(&self.slot, item, Ok(acked.reply), Next::Ack);
+            return conclude(self.slot, item, Ok(acked.reply), Next::Ack);
         }
         let fault = Fault::new(FaultKind::Cancelled, "the handler was cut off: replaced or stopped");
         self.slot.counters.fault(FaultKind::Cancelled);
-        conclude(&self.slot, item, Err(fault.into()), Next::Again);
+        conclude(self.slot, item, Err(fault.into()), Next::Again);
     }
 }
 

@@ -324,8 +324,9 @@ Examples:
   plugbus check relay.wasm --topic build.done --data '{\"ok\":true}'
   plugbus check relay.wasm --manifest relay.toml --event event.json --json
 
-Prints the outcome, the reply, what it published, its log, and the fuel, time and memory it took. Nothing is delivered anywhere,
-but what the manifest grants is granted: folders are written to, HTTP requests are sent.
+Prints the outcome, the reply, what it published, what it changed in its store (which is empty here and kept nowhere), its log,
+and the fuel, time and memory it took. Nothing is delivered anywhere, but what the manifest grants is granted: folders are
+written to, HTTP requests are sent.
 
 Exit code 0 if the event was acked, else 1.")]
 pub(crate) struct Check {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use plugbus::bus::Draft;
-use plugbus::check::{Check, CheckError, CheckReport, LogEntry};
+use plugbus::check::{Check, CheckError, CheckReport, LogEntry, StoreChange};
 use plugbus::socket::NewEvent;
 use serde_json::value::RawValue;
 
@@ -101,6 +101,12 @@ fn in_words(report: &CheckReport) -> String {
     } else {
         format!("nothing; {} staged and thrown away", published.len())
     };
+    let stored: Vec<String> = report.stored.iter().map(change).collect();
+    let stored = if report.released || stored.is_empty() {
+        stored.join("\n")
+    } else {
+        format!("nothing; changes of {} keys staged and thrown away", stored.len())
+    };
     let log: Vec<String> = report.log.iter().map(log_line).collect();
     output::fields(&[
         ("plugin", report.name.clone()),
@@ -111,11 +117,23 @@ fn in_words(report: &CheckReport) -> String {
         ("backtrace", output::printable(&report.backtrace.join("\n"))),
         ("reply", reply.unwrap_or_default()),
         ("published", output::printable(&published)),
+        ("stored", output::printable(&stored)),
         ("log", log.join("\n")),
         ("fuel", report.fuel.to_string()),
         ("time", format!("{:.3} ms", std::time::Duration::from_nanos(report.time_ns).as_secs_f64() * 1000.0)),
         ("memory", format!("{} bytes", report.memory_bytes)),
     ])
+}
+
+/// Most characters of a stored value.
+const VALUE_CHARS: usize = 200;
+
+/// One key of the store; values on one line.
+fn change(change: &StoreChange) -> String {
+    let value = change.text.as_deref().or(change.data_base64.as_deref());
+    let value =
+        value.map_or_else(|| "(deleted)".to_owned(), |value| format!("= {}", output::brief(value, VALUE_CHARS)));
+    format!("{}/{} {value}", change.bucket, change.key)
 }
 
 fn log_line(entry: &LogEntry) -> String {

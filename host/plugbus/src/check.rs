@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plugbus_bus::{Delivery, Draft, EventLimits, Fault, Handler, InvalidEvent, Name, NameError, Outbox};
+use plugbus_bus::{Delivery, Draft, EventLimits, Fault, Handler, InvalidEvent, Name, NameError, Outbox, State};
 use plugbus_loader::manifest::{Manifest, ManifestError};
 use plugbus_sandbox::{CompileError, LinkError, Sandbox, SandboxConfig, SandboxError, SandboxHandler, StartError};
 
 mod report;
 
-pub use report::{CheckReport, LogEntry};
+pub use report::{CheckReport, LogEntry, StoreChange};
 
 use report::Collected;
 
@@ -109,7 +109,7 @@ pub async fn run(check: Check) -> Result<CheckReport, CheckError> {
         attempt: 1,
         subscription: Name::parse(format!("plugin/{name}"))?,
         outbox: Outbox::new(manifest.settings.outbox),
-        state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
+        state: State::detached(manifest.settings.state),
     });
     let outcome = handler.handle(&delivery).await;
     entries.extend(log.take(false));

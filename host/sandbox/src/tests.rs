@@ -13,6 +13,7 @@ use guest::Guest;
 mod faults;
 mod guest;
 mod http_gate;
+mod keyvalue;
 mod lifecycle;
 mod loading;
 mod publishing;

@@ -10,8 +10,8 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 /// Why an event was not handled, and whether it should come again.
 ///
 /// Any `std::error::Error` becomes a failure through `?`, with the whole chain of its causes in the reason:
-/// a [`std::io::Error`] and an HTTP request that got no answer are retried, and what they are the cause of; everything else
-/// is rejected. For this to work a failure is not itself a `std::error::Error`.
+/// a [`std::io::Error`], an HTTP request that got no answer and a store that refused are retried, and what they are the cause
+/// of; everything else is rejected. For this to work a failure is not itself a `std::error::Error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// Deliver again later; after the last attempt of the policy (5 by default) the event becomes a dead letter.
@@ -89,6 +89,9 @@ fn from_error(error: &(dyn Error + 'static)) -> Failure {
 fn is_transient(error: &(dyn Error + 'static)) -> bool {
     #[cfg(feature = "http")]
     if let Some(error) = error.downcast_ref::<crate::http::HttpError>() {
+        return error.is_transient();
+    }
+    if let Some(error) = error.downcast_ref::<crate::state::StateError>() {
         return error.is_transient();
     }
     error.is::<std::io::Error>()

@@ -35,7 +35,7 @@
 //!
 //! `handle` says no with a [`Failure`]: `retry` brings the event again later, `reject` makes it a dead letter at once. Any
 //! ordinary error becomes one through `?`: bad JSON, a refused publish and the like are rejections, because a repetition
-//! would fail the same way; failed I/O and HTTP is retried. [`Failure::retry`], [`Failure::retry_after`] and
+//! would fail the same way; failed I/O and HTTP is retried, and so is what the store refuses. [`Failure::retry`], [`Failure::retry_after`] and
 //! [`Failure::reject`] say it outright. A panic is a fault: the host throws the instance away and retries on a new one.
 //!
 //! What a handler publishes leaves when it returns `Ok`, and only then.
@@ -43,7 +43,7 @@
 //! # State
 //!
 //! State in `self` lives from event to event, until the instance is replaced: on a reload, after a fault, when its memory
-//! has grown over three quarters of the limit. State that must last belongs outside.
+//! has grown over three quarters of the limit. What must last belongs into the [store](state).
 //!
 //! # Features
 //!
@@ -61,6 +61,7 @@ mod slot;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod log;
+pub mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod time;

@@ -20,12 +20,13 @@
 //! # Ok::<(), Failure>(())
 //! ```
 //!
-//! The rules are the host's: publishes of a handler that fails are thrown away, topics and extensions are checked, and
-//! number and bytes of publishes are bounded. Two things are easier than on a real host: every topic but `plugbus.…` may be
+//! The rules are the host's: what a handler that fails has published and written to the store is thrown away, topics and
+//! extensions are checked, and publishes, keys and values are bounded. Two things are easier than on a real host: every topic but `plugbus.…` may be
 //! published until [`Host::grant_publish`] says otherwise, and fuel, time and memory are not bounded.
 
 mod event;
 mod recorder;
+mod store;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -39,6 +40,7 @@ use crate::{Failure, Payload, Plugin, Result, topic};
 pub use event::{EventBuilder, event};
 pub(crate) use recorder::Recorder;
 pub use recorder::{LogLine, Published};
+pub(crate) use store::{Store, bucket_name};
 
 /// What became of an event: an answer, perhaps, or the plugin's failure.
 pub type Outcome = Result<Option<Payload>, Failure>;
@@ -70,6 +72,18 @@ impl<P: Plugin> Host<P> {
             return Err(Failure::reject(format!("{} filters; at most {FILTERS_MAX} are allowed", filters.len())));
         }
         Ok(Self { slot, filters, recorder, stays_on_thread: PhantomData })
+    }
+
+    /// Makes the instance anew, as a reload does: calls `new` again. The store stays, and so does what was published and logged.
+    ///
+    /// # Errors
+    /// As [`Host::new`]; the old instance stays then.
+    pub fn reload(&mut self, config: impl Serialize) -> Result<()> {
+        let new = Self::new(config)?;
+        self.slot = new.slot;
+        self.filters = new.filters;
+        self.recorder.take_logs(new.recorder);
+        Ok(())
     }
 
     /// Gives the plugin an event, whatever its topic, and returns what it said.
@@ -136,6 +150,17 @@ impl<P: Plugin> Host<P> {
     /// Sets how many bytes one call of `handle` may publish. Default 1 MiB.
     pub fn limit_publish_bytes(&mut self, publish_bytes_max: usize) {
         self.recorder.publish_bytes_max = publish_bytes_max;
+    }
+
+    /// The value of a key in the store, as handlers that acked have left it.
+    #[must_use]
+    pub fn stored(&self, bucket: &str, key: &str) -> Option<&[u8]> {
+        self.recorder.committed(bucket, key)
+    }
+
+    /// Sets how many bytes the store may have. Default 16 MiB.
+    pub fn limit_state_bytes(&mut self, state_bytes_max: usize) {
+        self.recorder.limit_state_bytes(state_bytes_max);
     }
 
     /// Sets the server that answers HTTP requests. Without one every request is denied.

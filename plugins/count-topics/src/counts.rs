@@ -1,5 +1,6 @@
 //! Counts per topic, bounded in the number of topics.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use plugbus_sdk::prelude::*;
@@ -17,11 +18,11 @@ pub(crate) struct Counts {
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary<'a> {
     /// Events counted.
-    total: u64,
+    pub(crate) total: u64,
     /// Events of topics that are not counted one by one, for there were `topics_max` others before.
-    other: u64,
+    pub(crate) other: u64,
     /// Events of each topic.
-    topics: &'a BTreeMap<String, u64>,
+    pub(crate) topics: Cow<'a, BTreeMap<String, u64>>,
 }
 
 impl Counts {
@@ -29,7 +30,8 @@ impl Counts {
         Self { topics: BTreeMap::new(), topics_max, total: 0, other: 0 }
     }
 
-    pub(crate) fn count(&mut self, topic: &str) {
+    /// Counts an event; how many there were in all.
+    pub(crate) fn count(&mut self, topic: &str) -> u64 {
         self.total += 1;
         if let Some(count) = self.topics.get_mut(topic) {
             *count += 1;
@@ -38,13 +40,10 @@ impl Counts {
         } else {
             self.other += 1;
         }
-    }
-
-    pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
     pub(crate) fn summary(&self) -> Summary<'_> {
-        Summary { total: self.total, other: self.other, topics: &self.topics }
+        Summary { total: self.total, other: self.other, topics: Cow::Borrowed(&self.topics) }
     }
 }

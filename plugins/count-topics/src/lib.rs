@@ -1,16 +1,24 @@
 //! Counts events per topic, publishes a summary every so many events, and answers a request for its counts.
 
 mod counts;
+mod stored;
 
 use plugbus_sdk::prelude::*;
 use plugbus_sdk::topic;
 
-use counts::Counts;
+use counts::{Counts, Summary};
+use stored::Stored;
 
-/// The plugin. Its counts live as long as the instance: a reload begins again at zero.
+/// The plugin. Its counts live as long as the instance, or in the plugin's store.
 pub struct CountTopics {
     config: Config,
-    counts: Counts,
+    counts: Counting,
+}
+
+/// Where the counts are.
+enum Counting {
+    InMemory(Counts),
+    InStore(Stored),
 }
 
 /// The manifest's `[config]` table.
@@ -29,6 +37,9 @@ pub struct Config {
     /// How many topics are counted one by one; events of further ones are counted together.
     #[serde(default = "thousand")]
     topics_max: usize,
+    /// Whether the counts are kept in the plugin's store, where they outlast instances, reloads and restarts.
+    #[serde(default)]
+    durable_counts: bool,
 }
 
 /// Most topics that may be asked for: a summary of so many must fit into one publish.
@@ -50,6 +61,29 @@ fn stats_topics() -> String {
     "stats.topics".to_owned()
 }
 
+impl Counting {
+    fn new(config: &Config) -> Result<Self> {
+        Ok(match config.durable_counts {
+            true => Self::InStore(Stored::open(config.topics_max)?),
+            false => Self::InMemory(Counts::new(config.topics_max)),
+        })
+    }
+
+    fn count(&mut self, topic: &str) -> Result<u64> {
+        match self {
+            Self::InMemory(counts) => Ok(counts.count(topic)),
+            Self::InStore(stored) => stored.count(topic),
+        }
+    }
+
+    fn summary(&self) -> Result<Summary<'_>> {
+        match self {
+            Self::InMemory(counts) => Ok(counts.summary()),
+            Self::InStore(stored) => stored.summary(),
+        }
+    }
+}
+
 impl CountTopics {
     fn request_topic(&self) -> String {
         format!("{}.get", self.config.topic)
@@ -68,7 +102,7 @@ impl Plugin for CountTopics {
                 config.topics_max
             )));
         }
-        Ok(Self { counts: Counts::new(config.topics_max), config })
+        Ok(Self { counts: Counting::new(&config)?, config })
     }
 
     fn filters(&self) -> Vec<String> {
@@ -79,17 +113,17 @@ impl Plugin for CountTopics {
 
     fn handle(&mut self, event: Event) -> Result<Reply> {
         if event.topic == self.request_topic() {
-            return Reply::json(&self.counts.summary());
+            return Reply::json(&self.counts.summary()?);
         }
         // Its own summaries come back where the filters cover them; counting those would never end.
         if event.topic == self.config.topic {
             return Ok(Reply::none());
         }
         // A refused summary rejects the event, so it does not come again and is not counted twice.
-        self.counts.count(&event.topic);
+        let total = self.counts.count(&event.topic)?;
         let every = self.config.every_events;
-        if every > 0 && self.counts.total().is_multiple_of(every) {
-            publish(&self.config.topic, &self.counts.summary())?;
+        if every > 0 && total.is_multiple_of(every) {
+            publish(&self.config.topic, &self.counts.summary()?)?;
         }
         Ok(Reply::none())
     }

@@ -82,6 +82,55 @@ fn a_refused_summary_rejects_the_event_which_stays_counted() {
     assert_eq!(ask(&mut host)["total"], 1);
 }
 
+/// Every behaviour that does not depend on where the counts are.
+#[test]
+fn in_the_store_it_counts_as_it_does_in_memory() {
+    let config = |durable: bool| json!({ "topics_max": 2, "every_events": 4, "durable_counts": durable });
+    let (mut memory, mut store) = (host(config(false)), host(config(true)));
+    for topic in ["a", "b", "c", "stats.topics", "d", "a", "a", "b", "c"] {
+        for host in [&mut memory, &mut store] {
+            send(host, topic, 1);
+        }
+        assert_eq!(ask(&mut memory), ask(&mut store), "{topic}");
+    }
+    assert_eq!(ask(&mut store), json!({ "total": 8, "other": 3, "topics": { "a": 3, "b": 2 } }));
+    assert_eq!(memory.published(), store.published());
+    assert_eq!(store.published().len(), 2);
+}
+
+#[test]
+fn in_the_store_the_counts_outlast_a_reload_and_in_memory_they_do_not() {
+    for durable in [false, true] {
+        let config = json!({ "durable_counts": durable });
+        let mut host = host(config.clone());
+        send(&mut host, "a", 5);
+        host.reload(config).unwrap();
+        send(&mut host, "a", 1);
+        assert_eq!(ask(&mut host)["total"], if durable { 6 } else { 1 });
+    }
+}
+
+#[test]
+fn in_the_store_an_event_counts_if_and_only_if_it_is_acked() {
+    let mut host = host(json!({ "every_events": 2, "durable_counts": true }));
+    send(&mut host, "a", 1);
+    host.grant_publish(&[]);
+    assert!(!host.send(event("a")).unwrap_err().is_retry());
+    assert_eq!(ask(&mut host), json!({ "total": 1, "other": 0, "topics": { "a": 1 } }));
+    host.limit_state_bytes(1);
+    assert!(host.send(event("new")).unwrap_err().is_retry());
+    assert_eq!(ask(&mut host)["total"], 1);
+}
+
+#[test]
+fn the_longest_topics_fit_into_the_store() {
+    let mut host = host(json!({ "topics_max": TOPICS_MAX, "every_events": 0, "durable_counts": true }));
+    for number in 0..20 {
+        send(&mut host, &format!("{number:0>255}"), 1);
+    }
+    assert_eq!(ask(&mut host)["topics"].as_object().unwrap().len(), 20);
+}
+
 #[test]
 fn filters_and_topic_come_from_the_config() {
     let config = json!({ "filters": ["hook.>"], "topic": "stats.hooks", "every_events": 0 });

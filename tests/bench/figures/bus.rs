@@ -1,14 +1,16 @@
 //! What the bus alone costs: no plugin, no file, no process.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion};
-use plugbus::bus::{Bus, Filter, Subscription, Topic};
+use criterion::measurement::Measurement;
+use criterion::{BatchSize, Bencher, BenchmarkId, Criterion};
+use plugbus::bus::{Bus, Draft, Filter, Subscription, Topic};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::BESIDE;
-use crate::clock::{Clock, ThreadTime};
+use crate::clock::ThreadTime;
 use crate::host::{BATCH, TOPIC, data, draft, draft_of, one_thread, publish_many};
 
 /// One publisher, one handler that is called inside publish.
@@ -17,11 +19,15 @@ pub(crate) fn inline(criterion: &mut Criterion<ThreadTime>) {
     let (bus, draft) = (Bus::default(), draft());
     let _handler = inline_handler(&bus, TOPIC);
     group.bench_function("publish to one inline handler", |bencher| {
-        bencher.iter(|| bus.try_publish(draft.clone()).expect("the bus takes an event"));
+        publish_each(bencher, &bus, &draft);
     });
     let (data, mut receivers) = (data(), broadcast_to(1));
     group.bench_function(format!("{BESIDE}tokio broadcast, send and receive"), |bencher| {
-        bencher.iter(|| send_and_receive(&mut receivers, &data));
+        bencher.iter_batched(
+            || data.clone(),
+            |data| send_and_receive(&mut receivers, data),
+            BatchSize::NumIterations(BATCH),
+        );
     });
     group.finish();
 }
@@ -34,11 +40,15 @@ pub(crate) fn fan_out(criterion: &mut Criterion<ThreadTime>) {
         let bus = Bus::default();
         let _handlers: Vec<Subscription> = (0..count).map(|_| inline_handler(&bus, TOPIC)).collect();
         group.bench_function(BenchmarkId::new("publish to inline handlers", count), |bencher| {
-            bencher.iter(|| bus.try_publish(draft.clone()).expect("the bus takes an event"));
+            publish_each(bencher, &bus, &draft);
         });
         let mut receivers = broadcast_to(count);
         group.bench_function(BenchmarkId::new(format!("{BESIDE}tokio broadcast"), count), |bencher| {
-            bencher.iter(|| send_and_receive(&mut receivers, &data));
+            bencher.iter_batched(
+                || data.clone(),
+                |data| send_and_receive(&mut receivers, data),
+                BatchSize::NumIterations(BATCH),
+            );
         });
     }
     group.finish();
@@ -63,7 +73,7 @@ pub(crate) fn routing(criterion: &mut Criterion<ThreadTime>) {
     });
     let draft = draft_of(topic.as_str(), data());
     group.bench_function("publish to the 4 that match, of 1000", |bencher| {
-        bencher.iter(|| bus.try_publish(draft.clone()).expect("the bus takes an event"));
+        publish_each(bencher, &bus, &draft);
     });
     group.finish();
 }
@@ -79,12 +89,18 @@ pub(crate) fn queue(criterion: &mut Criterion<ThreadTime>) {
     });
     let _handler = subscribed.expect("the bus takes a subscription");
     group.bench_function("publish through a queue to an async handler", |bencher| {
-        bencher.iter_custom(|count| ThreadTime.time(|| runtime.block_on(publish_many(&bus, &draft, count))));
+        bencher.iter_custom(|count| publish_many(&ThreadTime, &runtime, &bus, &draft, count));
     });
     group.bench_function(format!("{BESIDE}tokio mpsc to a task"), |bencher| {
-        bencher.iter_custom(|count| ThreadTime.time(|| runtime.block_on(send_many(&data, count))));
+        bencher.iter_custom(|count| runtime.block_on(send_many(&data, count)));
     });
     group.finish();
+}
+
+/// Measures publishing alone; the events are made before.
+fn publish_each(bencher: &mut Bencher<'_, ThreadTime>, bus: &Bus, draft: &Draft) {
+    let publish = |draft| drop(bus.try_publish(draft).expect("the bus takes an event"));
+    bencher.iter_batched(|| draft.clone(), publish, BatchSize::NumIterations(BATCH));
 }
 
 fn inline_handler(bus: &Bus, filter: &str) -> Subscription {
@@ -114,15 +130,15 @@ fn broadcast_to(count: usize) -> Broadcast {
     (sender, receivers)
 }
 
-fn send_and_receive((sender, receivers): &mut Broadcast, data: &Bytes) {
-    sender.send(data.clone()).expect("somebody receives");
+fn send_and_receive((sender, receivers): &mut Broadcast, data: Bytes) {
+    sender.send(data).expect("somebody receives");
     for receiver in receivers {
         black_box(receiver.try_recv().expect("something was sent"));
     }
 }
 
 /// The same work as [`publish_many`], on a channel.
-async fn send_many(data: &Bytes, count: u64) {
+async fn send_many(data: &Bytes, count: u64) -> Duration {
     let (sender, mut receiver) = mpsc::channel::<(Bytes, Option<oneshot::Sender<()>>)>(1024);
     let task = tokio::spawn(async move {
         while let Some((data, done)) = receiver.recv().await {
@@ -132,17 +148,22 @@ async fn send_many(data: &Bytes, count: u64) {
             }
         }
     });
+    let mut took = Duration::ZERO;
     let mut left = count;
     while left > 0 {
         let batch = left.min(BATCH);
-        for _ in 1..batch {
-            sender.send((data.clone(), None)).await.expect("somebody receives");
+        let messages: Vec<Bytes> = (1..batch).map(|_| data.clone()).collect();
+        let began = ThreadTime.start();
+        for message in messages {
+            sender.send((message, None)).await.expect("somebody receives");
         }
         let (done, is_done) = oneshot::channel();
         sender.send((data.clone(), Some(done))).await.expect("somebody receives");
         is_done.await.expect("somebody handles");
+        took += ThreadTime.end(began);
         left -= batch;
     }
     drop(sender);
     task.await.expect("the task ends");
+    took
 }

@@ -19,11 +19,16 @@ pub(crate) struct Daemon<'a> {
 }
 
 impl<'a> Daemon<'a> {
-    /// Starts it and waits until it answers, which is when every plugin of the place was loaded or refused.
-    pub(crate) fn start(place: &'a Place) -> Self {
+    /// Starts it and waits until it answers, which is when every plugin of the place was loaded or refused. With a journal
+    /// an event is acknowledged once it is on the disk.
+    pub(crate) fn start(place: &'a Place, journal: bool) -> Self {
         let log = File::create(place.path().join("log")).expect("a log file is made");
         let mut command = plugbus(place.path());
-        let child = command.arg("run").stderr(log).spawn().expect("`plugbus` starts");
+        let child = command
+            .args(["run", &format!("--journal-enabled={journal}")])
+            .stderr(log)
+            .spawn()
+            .expect("`plugbus` starts");
         let daemon = Self { place, child };
         let began = Instant::now();
         while !daemon.command(&["ping"]).stderr(Stdio::null()).status().expect("`plugbus` starts").success() {

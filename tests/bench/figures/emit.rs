@@ -17,9 +17,21 @@ const ROUNDS: usize = 500;
 const WARM_UP: usize = 20;
 
 pub(crate) fn emit(records: &mut Records) {
+    for (journal, name) in [(true, "acknowledged once it is on the disk"), (false, "acknowledged in memory")] {
+        let (mut emits, mut nothings) = rounds(journal);
+        for per_cent in [50, 99] {
+            let nothing = in_millis(percentile(&mut nothings, per_cent));
+            let name = format!("emit/the whole process, {name}, p{per_cent}");
+            records.add(&Record::millis(name, percentile(&mut emits, per_cent)).beside("/bin/true", nothing));
+        }
+    }
+}
+
+/// Durations of processes that publish, and of those that do nothing.
+fn rounds(journal: bool) -> (Vec<Duration>, Vec<Duration>) {
     let place = Place::new();
     place.put("noop", &built::fixture_bytes("noop"), "");
-    let daemon = Daemon::start(&place);
+    let daemon = Daemon::start(&place, journal);
     let (mut emits, mut nothings) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS + WARM_UP {
         let nothing = time(Command::new("/bin/true").env_clear().stdin(Stdio::null()).stdout(Stdio::null()));
@@ -29,11 +41,7 @@ pub(crate) fn emit(records: &mut Records) {
             emits.push(emit);
         }
     }
-    for per_cent in [50, 99] {
-        let nothing = in_millis(percentile(&mut nothings, per_cent));
-        let name = format!("emit/the whole process, p{per_cent}");
-        records.add(&Record::millis(name, percentile(&mut emits, per_cent)).beside("/bin/true", nothing));
-    }
+    (emits, nothings)
 }
 
 fn time(command: &mut Command) -> Duration {

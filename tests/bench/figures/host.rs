@@ -11,6 +11,8 @@ use plugbus::loader::PluginState;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::clock::Clock;
+
 /// Where the event of every figure goes, unless its plugin wants another.
 pub(crate) const TOPIC: &str = "bench.event";
 /// Longest wait for anything.
@@ -44,18 +46,26 @@ pub(crate) fn two_threads() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime starts")
 }
 
-/// Publishes so many events, each as soon as the bus takes it, and waits until all are settled.
-pub(crate) async fn publish_many(bus: &Bus, draft: &Draft, count: u64) {
+/// Publishes so many events, each as soon as the bus takes it, and waits until all are settled. How long that took,
+/// without the making of the events.
+pub(crate) fn publish_many<C: Clock>(clock: &C, runtime: &Runtime, bus: &Bus, draft: &Draft, count: u64) -> Duration {
+    let mut took = Duration::ZERO;
     let mut left = count;
     while left > 0 {
         let batch = left.min(BATCH);
-        for _ in 1..batch {
-            bus.publish(draft.clone()).await.expect("the bus takes an event");
-        }
-        // Events of one subscription are settled in order: the last one is the end of all.
-        publish_one(bus, draft).await;
+        let drafts: Vec<Draft> = (1..batch).map(|_| draft.clone()).collect();
+        took += clock.time(|| {
+            runtime.block_on(async {
+                for draft in drafts {
+                    bus.publish(draft).await.expect("the bus takes an event");
+                }
+                // Events of one instance are settled in order: the last one is the end of all.
+                publish_one(bus, draft).await;
+            });
+        });
         left -= batch;
     }
+    took
 }
 
 /// Publishes one event and waits until it is settled.
@@ -72,12 +82,13 @@ pub(crate) struct OnePlugin {
 }
 
 impl OnePlugin {
-    /// Starts a host on a component and a manifest, with the settings that every host has by default.
+    /// Starts a host on a component and a manifest, with the settings that every host has by default, but in memory: what
+    /// the disk takes is a figure of its own.
     pub(crate) async fn start(wasm: &[u8], manifest: &str) -> Self {
         let place = Place::new();
         place.put("bench", wasm, manifest);
-        let builder = Host::builder().plugins_dir(place.plugins()).data_dir(place.path().join("data")).no_socket();
-        let host = builder.start().await.expect("the host starts");
+        let builder = Host::builder().plugins_dir(place.plugins()).data_dir(place.path().join("data"));
+        let host = builder.journal(false).no_socket().start().await.expect("the host starts");
         let plugin = host.loader().and_then(|loader| loader.plugin("bench")).expect("the plugin is found");
         assert_eq!(plugin.state, PluginState::Running, "{:?}", plugin.last_rejection);
         Self { host, place }

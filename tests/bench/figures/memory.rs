@@ -12,7 +12,7 @@ use crate::daemon::Daemon;
 use crate::host::{Place, TOPIC};
 use crate::record::{Record, Records};
 
-const MANIFEST: &str = "publish = [\"stats.topics\"]\n";
+const MANIFEST: &str = "publish = [\"stats.topics\"]\n[grants]\nkv = true\n";
 
 pub(crate) fn memory(records: &mut Records) {
     let wasm = fs::read(built::plugin("count-topics")).expect("the plugin is read");
@@ -45,7 +45,7 @@ fn place(wasm: &[u8], count: usize) -> Place {
 
 /// Starts a daemon, has every plugin handle an event, and looks.
 fn resident_kib(place: &Place, count: usize) -> f64 {
-    let daemon = Daemon::start(place);
+    let daemon = Daemon::start(place, true);
     let plugins: Value = serde_json::from_str(&daemon.read(&["plugins", "list", "--json"])).expect("it prints JSON");
     let running = |plugin: &&Value| plugin.get("state").is_some_and(|state| state == "running");
     let found = plugins.as_array().map(|all| all.iter().filter(running).count());

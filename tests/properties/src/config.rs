@@ -6,15 +6,18 @@ use plugbus::config::{Config, ConfigError};
 
 use crate::message;
 
-/// A configuration is taken, and is the same when it is written and read again, or refused with its place. Each line with a
-/// `=` is tried as a flag too.
+/// Lines that are tried as flags: more say nothing new and take time.
+const FLAGS_MAX: usize = 8;
+
+/// A configuration is taken, and is the same when it is written and read again, or refused with its place. The first lines
+/// with a `=` are tried as flags too.
 pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match read(text) {
         Ok(config) => check_same(&config),
         Err(error) => check_error(&error, "plugbus.toml:"),
     }
-    for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
+    for (key, value) in text.lines().filter_map(|line| line.split_once('=')).take(FLAGS_MAX) {
         let mut config = Config::default();
         match config.set(key, value, "--flag") {
             Ok(()) => check_same(&config),

@@ -32,11 +32,6 @@ pub(crate) enum Feed {
 }
 
 impl Slot {
-    /// Whether the subscription has a cursor.
-    pub(crate) fn is_durable(&self) -> bool {
-        self.lock().progress.is_some()
-    }
-
     /// Whether what waits for the subscription is more than its queue holds.
     pub(crate) fn is_behind(&self) -> bool {
         self.lock().progress.as_ref().is_some_and(|progress| progress.is_behind())
@@ -76,7 +71,7 @@ impl Slot {
             }
             Offered::Take => progress.takes(event.seq),
         }
-        let mut item = Item::new(event.clone(), lane_of(settings, event), waiter.cloned());
+        let mut item = Box::new(Item::new(event.clone(), lane_of(settings, event), waiter.cloned()));
         item.tracked = true;
         let pushed = state.queue.push(item);
         drop(state);
@@ -211,6 +206,9 @@ impl Slot {
     /// # Errors
     /// As [`Slot::settle_tracked`].
     pub(crate) fn commit_state(&self, delivery: &Delivery) -> Result<(), Conflict> {
+        if delivery.state.is_untouched() {
+            return Ok(());
+        }
         let guard = self.lock();
         let state = delivery.state.commit()?;
         if !state.is_empty() && guard.progress.is_some() {
@@ -277,8 +275,8 @@ impl Slot {
     }
 }
 
-fn item_of(event: &Arc<Event>, retry: Option<&Retry>, waiter: Option<Arc<Waiter>>, settings: &Settings) -> Item {
-    let mut item = Item::new(event.clone(), lane_of(settings, event), waiter);
+fn item_of(event: &Arc<Event>, retry: Option<&Retry>, waiter: Option<Arc<Waiter>>, settings: &Settings) -> Box<Item> {
+    let mut item = Box::new(Item::new(event.clone(), lane_of(settings, event), waiter));
     item.tracked = true;
     if let Some(retry) = retry {
         item.attempt = retry.attempt.max(1);

@@ -15,13 +15,13 @@ use crate::slot::Slot;
 /// Carries out what was decided. Cut off while it waits for the journal to take writes again, the delivery goes back into
 /// the queue as if the handler had not run; nothing of it is kept.
 pub(super) async fn conclude(
-    mut in_flight: InFlight,
+    mut in_flight: InFlight<'_>,
     delivery: &Arc<Delivery>,
     staged: Vec<Draft>,
     outcome: Outcome,
     next: Next,
 ) {
-    let slot = in_flight.slot.clone();
+    let slot = in_flight.slot;
     let Some(bus) = slot.bus.upgrade() else { return };
     let Some(durable) = &bus.durable else { return };
     let permit = durable.settle_permit().await;
@@ -29,7 +29,7 @@ pub(super) async fn conclude(
     let error = match outcome {
         Ok(reply) => {
             let (published, stubs) = bus.prepare_staged(&slot.name, staged);
-            let parts = Settle { published, ..ended(&slot, &item) };
+            let parts = Settle { published, ..ended(slot, &item) };
             if slot.settle_tracked(&item, Some(&delivery.state), parts, permit).is_err() {
                 in_flight.item = Some(item);
                 return in_flight.repeat();
@@ -46,7 +46,7 @@ pub(super) async fn conclude(
         }
         Err(error) => error,
     };
-    record(&slot, &mut item, &error, &next);
+    record(slot, &mut item, &error, &next);
     match next {
         Next::Retry { after } => {
             slot.counters.retried.fetch_add(1, Relaxed);
@@ -56,7 +56,7 @@ pub(super) async fn conclude(
         }
         // Ack does not come with an error; to try again is the harmless answer.
         Next::Again | Next::Ack => slot.again(item),
-        Next::Dead(verdict) => bury(&slot, item, verdict, error, permit),
+        Next::Dead(verdict) => bury(slot, *item, verdict, error, permit),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::guest::Guest;
+use crate::readme::built;
 use crate::support::Place;
 
 #[test]
@@ -67,4 +68,19 @@ fn what_is_no_plugin_is_named() {
     let trap = place.plugin("trap", &Guest::traps_in_init().binary(), "");
     let ended = place.run(&["check", trap.to_str().unwrap(), "--topic", "a"]);
     assert_eq!((ended.code(), ended.stderr.contains("trap")), (Some(1), true), "{ended:?}");
+}
+
+#[test]
+fn what_a_component_stored_is_shown_and_whether_it_would_be_committed() {
+    let place = Place::new();
+    let wasm = place.plugin("counter", &built::fixture_bytes("kv-count"), "[grants]\nkv = true\n");
+    let wasm = wasm.to_str().unwrap();
+    let report = place.json(&["check", wasm, "--topic", "x"]);
+    assert_eq!(report["stored"], json!([{ "bucket": "default", "key": "count", "text": "1" }]));
+    let words = place.ok(&["check", wasm, "--topic", "x"]);
+    assert!(words.contains("stored   default/count = 1"), "{words}");
+
+    let failed = place.run(&["check", wasm, "--topic", "x", "--data", "retry"]);
+    assert_eq!(failed.code(), Some(1));
+    assert!(failed.stdout.contains("nothing; changes of 1 keys staged and thrown away"), "{failed:?}");
 }

@@ -9,7 +9,7 @@ use crate::support::{Daemon, Ended, Place};
 
 #[path = "../../../../tests/fixtures/src/built.rs"]
 #[allow(dead_code, unreachable_pub)]
-mod built;
+pub(crate) mod built;
 
 const README: &str = include_str!("../../../../README.md");
 

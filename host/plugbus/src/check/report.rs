@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use plugbus_bus::journal::StateWrite;
 use plugbus_bus::{Delivery, Draft, Event, Filter, HandlerError, Outcome, Payload};
 use plugbus_sandbox::{LogLevel, LogLine, LogSink, MetricsSnapshot, Template};
 use serde::Serialize;
@@ -37,7 +38,9 @@ pub struct CheckReport {
     pub reply: Option<ReplyText>,
     /// What it published. Released only when acked.
     pub published: Vec<Box<RawValue>>,
-    /// Whether a daemon would have released what it published.
+    /// What it changed in its store, which was empty. Committed only when acked.
+    pub stored: Vec<StoreChange>,
+    /// Whether a daemon would have released what it published and committed what it stored.
     pub released: bool,
     /// Its log, `init` included.
     pub log: Vec<LogEntry>,
@@ -60,6 +63,21 @@ pub struct ReplyText {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Any other data, in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<String>,
+}
+
+/// A change of one key in the plugin's store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoreChange {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// A value that is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Any other value, in base64. A key that is deleted has neither.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_base64: Option<String>,
 }
@@ -127,12 +145,22 @@ pub(super) fn make(
         released: outcome.is_ok(),
         reply: outcome.ok().and_then(|reply| reply.0).map(|payload| reply_text(&payload)),
         published: published.collect::<Result<_, _>>()?,
+        stored: delivery.state.changes().into_iter().map(change).collect(),
         log,
         fuel: metrics.fuel_last,
         time_ns: metrics.time_ns_last,
         memory_bytes: metrics.memory_bytes_last,
         metrics,
     })
+}
+
+fn change(write: StateWrite) -> StoreChange {
+    let (bucket, key, value) = match write {
+        StateWrite::Set { bucket, key, value } => (bucket, key, Some(value)),
+        StateWrite::Delete { bucket, key } => (bucket, key, None),
+    };
+    let (text, data_base64) = value.map(|value| text_or_encoded(&Payload::new("", value))).unwrap_or_default();
+    StoreChange { bucket: bucket.to_string(), key: key.to_string(), text, data_base64 }
 }
 
 fn reply_text(payload: &Payload) -> ReplyText {

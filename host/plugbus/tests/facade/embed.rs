@@ -15,6 +15,8 @@ async fn the_example_runs() {
     let plugins = folder.path().join("plugins");
     // It makes what is not there, and takes what is.
     example::run(&plugins, &folder.path().join("data")).await.unwrap();
+    let manifest = include_str!("../../../../plugins/count-topics/count-topics.toml");
+    std::fs::write(plugins.join("count-topics.toml"), manifest).unwrap();
     std::fs::copy(plugbus_fixtures::built::plugin("count-topics"), plugins.join("count-topics.wasm")).unwrap();
     example::run(&plugins, &folder.path().join("data")).await.unwrap();
 }

@@ -55,15 +55,23 @@ async fn normalize_hooks_does_as_a_component_what_it_does_natively() {
     real.stop().await;
 }
 
+/// What count-topics imports.
+const KV: &str = "[grants]\nkv = true\n";
+
 #[tokio::test]
 async fn count_topics_does_as_a_component_what_it_does_natively() {
-    let real = Real::start("count-topics", "publish = [\"stats.topics\"]\n[config]\ntopics_max = 3\n").await;
-    let mut native = Native::<count_topics::CountTopics>::new(json!({ "topics_max": 3 })).unwrap();
-    native.grant_publish(&["stats.topics"]);
     let mut inputs: Vec<_> = (0..250).map(|n| Input::json(&format!("t.{}", n % 7), &n.to_string(), "1")).collect();
     inputs.push(Input::json("stats.topics.get", "ask", ""));
-    compare(&real, &mut native, &inputs).await;
-    real.stop().await;
+    // In memory and in the store.
+    for durable in [false, true] {
+        let config = format!("[config]\ntopics_max = 3\ndurable_counts = {durable}\n");
+        let real = Real::start("count-topics", &format!("publish = [\"stats.topics\"]\n{KV}{config}")).await;
+        let config = json!({ "topics_max": 3, "durable_counts": durable });
+        let mut native = Native::<count_topics::CountTopics>::new(config).unwrap();
+        native.grant_publish(&["stats.topics"]);
+        compare(&real, &mut native, &inputs).await;
+        real.stop().await;
+    }
 }
 
 /// What kind of refusal it is: the reason without the words in which the host explains itself.
@@ -73,8 +81,9 @@ fn kind(outcome: real::Outcome) -> Option<String> {
 
 #[tokio::test]
 async fn a_publish_is_refused_for_the_component_where_it_is_refused_natively() {
-    // A summary of one event: its data, media type and topic.
+    // A summary of one event: its data, media type and topic, and the trace that is passed on.
     let bytes = r#"{"total":1,"other":0,"topics":{"t":1}}"#.len() + "application/json".len() + "stats.topics".len();
+    let bytes = bytes + "traceparent".len() + "00-trace".len();
     let (fits, too_small) = (format!("publish_bytes = {bytes}"), format!("publish_bytes = {}", bytes - 1));
     let table = [
         ("publish = [\"other\"]", "", Some("reject: publish denied")),
@@ -83,7 +92,7 @@ async fn a_publish_is_refused_for_the_component_where_it_is_refused_natively() {
         ("publish = [\"stats.*\"]", "publishes_max = 0", Some("reject: publish over the limit")),
     ];
     for (publish, limits, expected) in table {
-        let manifest = format!("{publish}\n[limits]\n{limits}\n[config]\nevery_events = 1\n");
+        let manifest = format!("{publish}\n[limits]\n{limits}\n{KV}[config]\nevery_events = 1\n");
         let real = Real::start("count-topics", &manifest).await;
         let mut native = Native::<count_topics::CountTopics>::new(json!({ "every_events": 1 })).unwrap();
         native.grant_publish(&[publish.split('"').nth(1).unwrap()]);

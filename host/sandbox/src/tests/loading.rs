@@ -1,6 +1,6 @@
 //! What is loaded and what is refused, and with which words.
 
-use super::guest::{CONFIG, HTTP, Wasi};
+use super::guest::{CONFIG, HTTP, KEY_VALUE, Wasi};
 use super::*;
 use crate::{CompileError, DirGrant, DirMode, LinkError, StartError};
 
@@ -35,15 +35,15 @@ async fn a_foreign_world_is_named() {
     let newer = Guest { export: "plugbus:plugin/subscriber@0.2.0".into(), ..Guest::default() };
     let newer = refused(newer.binary()).await.to_string();
     assert!(newer.contains("`plugbus:plugin/subscriber@0.2.0`") && newer.contains("speaks 0.1"), "{newer}");
-    let keyvalue = Wasi {
-        component: r#"(import "wasi:keyvalue/store@0.2.0-draft" (instance))
+    let blobstore = Wasi {
+        component: r#"(import "wasi:blobstore/blobstore@0.2.0-draft" (instance))
             (core module $nothing (func (export "f"))) (core instance $n (instantiate $nothing))
             (alias core export $n "f" (core func $kv))"#,
         name: "kv",
         ty: "",
     };
-    let unknown = refused(Guest::default().wasi(&[keyvalue]).binary()).await.to_string();
-    assert!(unknown.contains("`wasi:keyvalue/store@0.2.0-draft`"), "{unknown}");
+    let unknown = refused(Guest::default().wasi(&[blobstore]).binary()).await.to_string();
+    assert!(unknown.contains("`wasi:blobstore/blobstore@0.2.0-draft`"), "{unknown}");
 }
 
 #[tokio::test]
@@ -63,13 +63,16 @@ async fn other_types_under_the_right_names_are_refused_at_load() {
 #[tokio::test]
 async fn missing_grants_are_named_at_load_and_granted_ones_link() {
     let sandbox = sandbox();
-    let component = sandbox.compile(Guest::default().wasi(&[CONFIG, HTTP]).binary()).await.unwrap();
+    let component = sandbox.compile(Guest::default().wasi(&[CONFIG, HTTP, KEY_VALUE]).binary()).await.unwrap();
     assert!(component.info().imports.contains(&"wasi:config/store@0.2.0-rc.1".to_owned()));
     let LinkError::MissingGrants(missing) = component.link(spec()).map(drop).unwrap_err() else { panic!() };
     let names: Vec<_> = missing.iter().map(|missing| missing.import.as_str()).collect();
-    assert_eq!(names, ["wasi:config/store@0.2.0-rc.1", "wasi:http/outgoing-handler@0.2.3"]);
+    let expected =
+        ["wasi:config/store@0.2.0-rc.1", "wasi:http/outgoing-handler@0.2.3", "wasi:keyvalue/store@0.2.0-draft"];
+    assert_eq!(names, expected);
     let mut granted = spec();
     granted.grants.config = true;
+    granted.grants.kv = true;
     granted.grants.http = vec!["https://example.com".parse().unwrap()];
     component.link(granted).unwrap();
 }

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use crate::log::Level;
-use crate::testing::Recorder;
+use crate::state::StateError;
+use crate::testing::{Recorder, Store, bucket_name};
 use crate::{Payload, PublishError};
 
 thread_local! {
@@ -53,4 +54,51 @@ pub(crate) fn http(request: crate::http::Request) -> Result<crate::http::Respons
         }
     });
     answer
+}
+
+/// A bucket in the testing host's store.
+#[derive(Debug)]
+pub(crate) struct Handle(String);
+
+impl Handle {
+    pub(crate) fn open(name: &str) -> Result<Self, StateError> {
+        bucket_name(name).map(Self)
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        with_store(|store| Ok(store.get(&self.0, key)?.map(<[u8]>::to_vec)))
+    }
+
+    pub(crate) fn set(&self, key: &str, value: &[u8]) -> Result<(), StateError> {
+        with_store(|store| store.set(&self.0, key, value))
+    }
+
+    pub(crate) fn exists(&self, key: &str) -> Result<bool, StateError> {
+        with_store(|store| Ok(store.get(&self.0, key)?.is_some()))
+    }
+
+    pub(crate) fn delete(&self, key: &str) -> Result<(), StateError> {
+        with_store(|store| store.delete(&self.0, key))
+    }
+
+    pub(crate) fn increment(&self, key: &str, delta: u64) -> Result<u64, StateError> {
+        with_store(|store| store.increment(&self.0, key, delta))
+    }
+
+    pub(crate) fn keys(&self) -> Result<Vec<String>, StateError> {
+        with_store(|store| Ok(store.keys(&self.0)))
+    }
+
+    /// Those that there are.
+    pub(crate) fn get_many(&self, keys: &[String]) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        let one = |key: &String| Ok(self.get(key)?.map(|value| (key.clone(), value)));
+        keys.iter().filter_map(|key| one(key).transpose()).collect()
+    }
+}
+
+fn with_store<R>(call: impl FnOnce(&mut Store) -> Result<R, StateError>) -> Result<R, StateError> {
+    CURRENT.with_borrow_mut(|current| match current {
+        Some(recorder) => call(recorder.store()?),
+        None => Err(StateError::Refused("no event is being handled; use `plugbus_sdk::testing::Host`".into())),
+    })
 }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
+use super::Store;
 use crate::log::Level;
+use crate::state::StateError;
 use crate::{Event, JsonError, Payload, PublishError, topic};
 
 /// Most bytes in a content type.
@@ -69,6 +71,7 @@ pub(crate) struct Recorder {
     staged_bytes: usize,
     published: Vec<Published>,
     logs: Vec<LogLine>,
+    store: Store,
     #[cfg(feature = "http")]
     server: Option<HttpServer>,
     #[cfg(feature = "http")]
@@ -93,6 +96,7 @@ impl Default for Recorder {
             staged_bytes: 0,
             published: Vec::new(),
             logs: Vec::new(),
+            store: Store::default(),
             #[cfg(feature = "http")]
             server: None,
             #[cfg(feature = "http")]
@@ -127,6 +131,12 @@ impl Recorder {
         let Some(cause) = &self.cause else {
             return Err(PublishError::Denied("publishing is not allowed in `init`".into()));
         };
+        // Before the checks, as on the host: what is passed on counts.
+        if let Some(parent) = &cause.traceparent
+            && !extensions.iter().any(|(name, _)| name == "traceparent")
+        {
+            extensions.push(("traceparent".to_owned(), parent.clone()));
+        }
         check(&topic, &payload, &extensions).map_err(PublishError::Invalid)?;
         if topic::is_host(&topic) {
             return Err(PublishError::Denied(format!("topic `{topic}` is the host's own")));
@@ -143,11 +153,6 @@ impl Recorder {
                 self.publishes_max, self.publish_bytes_max
             )));
         }
-        if let Some(parent) = &cause.traceparent
-            && !extensions.iter().any(|(name, _)| name == "traceparent")
-        {
-            extensions.push(("traceparent".to_owned(), parent.clone()));
-        }
         let id = format!("{}/{count}", cause.id);
         self.staged_bytes = bytes;
         self.staged.push(Published { id: id.clone(), topic, subject: cause.subject.clone(), payload, extensions });
@@ -159,8 +164,30 @@ impl Recorder {
         self.logs.push(LogLine { level, context: context.to_owned(), message: message.to_owned() });
     }
 
+    /// The store, while an event is handled.
+    pub(crate) fn store(&mut self) -> Result<&mut Store, StateError> {
+        match self.cause {
+            Some(_) => Ok(&mut self.store),
+            None => Err(StateError::Refused("the store is not there in `init`".into())),
+        }
+    }
+
+    pub(crate) fn committed(&self, bucket: &str, key: &str) -> Option<&[u8]> {
+        self.store.committed(bucket, key)
+    }
+
+    pub(crate) fn limit_state_bytes(&mut self, bytes_max: usize) {
+        self.store.bytes_max = bytes_max;
+    }
+
+    /// Goes on with what another has logged.
+    pub(crate) fn take_logs(&mut self, mut other: Self) {
+        self.logs.append(&mut other.logs);
+    }
+
     /// The handler acked.
     pub(crate) fn release_staged(&mut self) {
+        self.store.commit();
         self.published.append(&mut self.staged);
         self.forget_staged();
     }
@@ -169,6 +196,7 @@ impl Recorder {
     pub(crate) fn forget_staged(&mut self) {
         self.staged.clear();
         self.staged_bytes = 0;
+        self.store.forget_staged();
         self.cause = None;
     }
 

@@ -176,3 +176,28 @@ pub(in crate::tests) const NETWORK: Wasi = Wasi {
 
 /// Goes with [`NETWORK`]: network, name and its length, address of the result.
 pub(in crate::tests) const RESOLVE: Wasi = Wasi { component: "", name: "resolve", ty: "(param i32 i32 i32 i32)" };
+
+/// `wasi:keyvalue/store`: `$open` (name and its length, address of the result), and with it [`KV_GET`] and [`KV_SET`].
+pub(in crate::tests) const KEY_VALUE: Wasi = Wasi {
+    component: r#"
+      (import "wasi:keyvalue/store@0.2.0-draft" (instance $kv
+        (type $e0 (variant (case "no-such-store") (case "access-denied") (case "other" string)))
+        (export "error" (type $e (eq $e0)))
+        (export "bucket" (type $b (sub resource)))
+        (export "open" (func (param "identifier" string) (result (result (own $b) (error $e)))))
+        (export "[method]bucket.get" (func (param "self" (borrow $b)) (param "key" string)
+          (result (result (option (list u8)) (error $e)))))
+        (export "[method]bucket.set" (func (param "self" (borrow $b)) (param "key" string) (param "value" (list u8))
+          (result (result (error $e)))))))
+      (core func $kv-open (canon lower (func $kv "open") (memory $mem) (realloc $realloc)))
+      (core func $kv-get (canon lower (func $kv "[method]bucket.get") (memory $mem) (realloc $realloc)))
+      (core func $kv-set (canon lower (func $kv "[method]bucket.set") (memory $mem) (realloc $realloc)))"#,
+    name: "kv-open",
+    ty: "(param i32 i32 i32)",
+};
+
+/// Goes with [`KEY_VALUE`]: bucket, key and its length, address of the result.
+pub(in crate::tests) const KV_GET: Wasi = Wasi { component: "", name: "kv-get", ty: "(param i32 i32 i32 i32)" };
+
+/// Goes with [`KEY_VALUE`]: bucket, key and its length, value and its length, address of the result.
+pub(in crate::tests) const KV_SET: Wasi = Wasi { component: "", name: "kv-set", ty: "(param i32 i32 i32 i32 i32 i32)" };
