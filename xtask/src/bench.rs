@@ -27,7 +27,7 @@ const PACKAGE: &str = "plugbus-bench";
 const FIGURES: &str = "figures";
 /// The package whose programs are started as daemon and client, and the client.
 const PROGRAMS: &str = "plugbus-cli";
-pub(crate) const CLIENT: &str = "plugbus";
+const CLIENT: &str = "plugbus";
 
 /// Why there are no figures.
 #[derive(Debug, Error)]
@@ -82,7 +82,7 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), BenchEr
 
 /// Builds everything in one call of cargo, so that each dependency has one set of features and is built once. What cargo
 /// says of each thing it built.
-pub(crate) fn build(workspace: &Workspace) -> Result<Vec<Value>, BenchError> {
+fn build(workspace: &Workspace) -> Result<Vec<Value>, BenchError> {
     let mut cargo = workspace.cargo();
     cargo.args(["build", "--release", "--message-format=json-render-diagnostics"]);
     cargo.args(["--package", PROGRAMS, "--bins", "--package", PACKAGE, "--bench", FIGURES]);
@@ -93,7 +93,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Vec<Value>, BenchError> {
 }
 
 /// The path of a program that was built.
-pub(crate) fn program(messages: &[Value], name: &'static str) -> Result<PathBuf, BenchError> {
+fn program(messages: &[Value], name: &'static str) -> Result<PathBuf, BenchError> {
     let of_name = |message: &&Value| message.pointer("/target/name").is_some_and(|found| found == name);
     let path = |message: &Value| message.get("executable").and_then(Value::as_str).map(PathBuf::from);
     messages.iter().filter(of_name).find_map(path).ok_or(BenchError::NoProgram(name))
