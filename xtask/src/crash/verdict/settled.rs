@@ -43,10 +43,8 @@ pub(super) fn at_rest(told: &Told, found: &mut Problems) {
     let stats = &told.stats;
     let last = u64::try_from(told.journal.len()).unwrap_or(u64::MAX);
     for (pointer, expected) in [
-        ("/journal/first_seq", 1),
         ("/journal/last_seq", last),
         ("/journal/refused", 0),
-        ("/journal/retired", 0),
         ("/journal/commits_failed", 0),
         ("/bus/journal_refused", 0),
         ("/bus/outbox_refused", 0),
