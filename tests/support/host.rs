@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plugbus::bus::{Bus, Event, Settlement, SubscriptionStats};
-use plugbus::config::Config;
+use plugbus::config::{Config, Sync};
 use plugbus::loader::{Loader, PluginStatus};
 use plugbus::sandbox::LogSink;
 use plugbus::{Host, HostBuilder, HostError};
@@ -79,16 +79,17 @@ impl Place {
     /// Starts a host here that keeps a journal beside the plugins: plugins are durable. Its recorder hears what is said after
     /// the start.
     pub(crate) async fn start_durable(self) -> TestHost {
-        self.start_durable_with(|_| {}).await
+        // No test stops the machine, and a sync of a disk that others write to may take a minute.
+        self.start_on_journal(|config| config.journal.sync = Sync::Os).await
     }
 
     /// The same with other settings.
-    pub(crate) async fn start_durable_with(self, change: impl Fn(&mut Config)) -> TestHost {
+    pub(crate) async fn start_on_journal(self, change: impl FnOnce(&mut Config)) -> TestHost {
+        let mut config = config(self.folder.path());
+        change(&mut config);
         let began = Instant::now();
         let host = loop {
-            let mut config = config(self.folder.path());
-            change(&mut config);
-            match builder(config).start().await {
+            match builder(config.clone()).start().await {
                 Ok(host) => break host,
                 // One that was abandoned just now lets go of the journal when its last task has ended.
                 Err(HostError::Journal { .. }) if began.elapsed() < PATIENCE => {

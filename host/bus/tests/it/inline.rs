@@ -156,3 +156,20 @@ fn an_inline_handler_that_subscribes_whenever_somebody_subscribed_ends() {
     let letters = bus.dead_letters().list(&DeadFilter::default());
     assert!(matches!(letters[0].reason, DeadReason::TooManyHops { .. }));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_inline_handler_that_has_had_its_events_has_ended_and_is_let_go() {
+    let (bus, held) = (Bus::default(), std::sync::Arc::new(()));
+    let mut removed = bus.subscribe("plugbus.subscription.removed").stream().unwrap();
+    let kept = held.clone();
+    let once = bus.subscribe("a").name("once").once().inline(move |_: &Delivery| drop(kept.clone())).unwrap();
+    bus.publish(draft("a")).await.unwrap();
+    assert!(once.is_ended());
+    let told: serde_json::Value = removed.next().await.unwrap().payload.parse().unwrap();
+    assert_eq!(told["subscription"], "once");
+    let drained = bus.subscribe("a").name("drained").inline(|_: &Delivery| ()).unwrap();
+    assert_eq!(drained.drain(LONG).await, 0);
+    assert!(drained.is_ended());
+    drop(once);
+    assert_eq!(std::sync::Arc::strong_count(&held), 1);
+}

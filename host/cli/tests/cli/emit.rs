@@ -67,7 +67,8 @@ fn emit_is_silent_on_a_pipe_and_shows_its_receipt_as_json() {
 #[test]
 fn lines_are_published_in_order_and_a_bad_one_is_named() {
     let place = Place::new();
-    let daemon = place.daemon();
+    // The watcher must see everything, however late it comes to read.
+    let daemon = place.daemon_with(|command| command.args(["--clients-watch-events-max", "100000"]));
     let mut input = String::new();
     for n in 0..2000 {
         input.push_str(&format!("{{\"type\":\"a.{}\",\"id\":\"{n}\"}}\n", n % 7));
