@@ -5,6 +5,7 @@
 
 mod estimates;
 mod figure;
+mod nats;
 
 use std::fs;
 use std::io;
@@ -28,6 +29,8 @@ const FIGURES: &str = "figures";
 /// The package whose programs are started as daemon and client, and the client.
 const PROGRAMS: &str = "plugbus-cli";
 const CLIENT: &str = "plugbus";
+/// The figure that stands beside a `nats-server`.
+const BESIDE_NATS: &str = "acknowledged";
 
 /// Why there are no figures.
 #[derive(Debug, Error)]
@@ -68,6 +71,11 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), BenchEr
         .env("PLUGBUS_BENCH_PROGRAM", program(&built, CLIENT)?)
         .env("PLUGBUS_BENCH_RECORDS", &records)
         .env("CRITERION_HOME", &criterion);
+    if (names.is_empty() || names.iter().any(|name| name == BESIDE_NATS))
+        && let Some(server) = nats::find_or_install(workspace)
+    {
+        take.env("PLUGBUS_BENCH_NATS", server);
+    }
     process::run(&mut take).map_err(BenchError::Take)?;
 
     let mut figures = estimates::collect(&criterion, began)?;

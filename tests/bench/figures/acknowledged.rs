@@ -27,7 +27,7 @@ const TURN: Duration = Duration::from_millis(300);
 pub(crate) fn acknowledged(records: &mut Records) {
     let version = nats::version();
     if version.is_none() {
-        println!("acknowledged: no `nats-server` on the PATH, nothing is set beside JetStream");
+        println!("acknowledged: no `nats-server`, nothing is set beside JetStream");
     }
     for mode in MODES {
         for publishers in PUBLISHERS {
