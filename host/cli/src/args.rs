@@ -72,8 +72,10 @@ pub(crate) enum Command {
     Tail(Tail),
     /// Show and control plugins
     Plugins(Plugins),
-    /// Run a component once on one event, without a daemon
+    /// Run a component on events, without a daemon: on one that is given, or on the samples of its project
     Check(Box<Check>),
+    /// Show what a component is: language, imports with the grants they need, filters, size
+    Inspect(Inspect),
     /// Show, replay and drop dead letters: events that a subscription gave up
     Dead(Dead),
     /// Deliver events of the past again, out of the journal
@@ -347,6 +349,28 @@ pub(crate) struct Check {
     pub(crate) data: Option<OsString>,
     #[command(flatten)]
     pub(crate) attributes: Attributes,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  plugbus inspect relay.wasm
+  plugbus inspect relay.wasm --json --no-start
+
+The filters are the manifest's, or those that the plugin registers when it starts, for which it is compiled and its `init`
+called. `plugbus plugins inspect NAME` shows a plugin that a daemon has loaded.
+
+Exit code 0 if a daemon would load it with this manifest, else 1.")]
+pub(crate) struct Inspect {
+    /// The component
+    #[arg(value_name = "FILE.wasm", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Its manifest [default: FILE.toml beside it, if there is one]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Do not compile and start it: then the filters are known only if the manifest has them
+    #[arg(long)]
+    pub(crate) no_start: bool,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ mod check;
 mod dead;
 mod emit;
 mod failure;
+mod inspect;
 mod journal;
 mod output;
 mod place;
@@ -42,7 +43,7 @@ pub fn client() -> ExitCode {
     let cli = Cli::parse();
     let global = &cli.global;
     let outcome = match cli.command {
-        Command::Run(_) | Command::Check(_) | Command::Journal(_) => become_engine(),
+        Command::Run(_) | Command::Check(_) | Command::Inspect(_) | Command::Journal(_) => become_engine(),
         Command::Emit(emit) => emit::emit(global, &emit),
         Command::Tail(tail) => tail::tail(global, &tail),
         Command::Plugins(plugins) => plugins::plugins(global, plugins),
@@ -62,6 +63,7 @@ pub fn engine() -> ExitCode {
     let outcome = match &cli.command {
         Command::Run(run) => run::run(&cli.global, run),
         Command::Check(check) => check::check(&cli.global, check),
+        Command::Inspect(args) => inspect::inspect(&cli.global, args),
         Command::Journal(journal) => journal::journal(&cli.global, journal),
         _ => {
             Err(Failure::usage("plugbusd carries out `run`, `check` and `journal`; for everything else call `plugbus`"))
