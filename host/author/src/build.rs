@@ -48,7 +48,9 @@ pub enum BuildError {
         status: std::process::ExitStatus,
     },
     /// The compiler's target is missing and cannot be had.
-    #[error("the compiler has no target {RUST_TARGET}, and rustup could not add it; run: rustup target add {RUST_TARGET}")]
+    #[error(
+        "the compiler has no target {RUST_TARGET}, and rustup could not add it; run: rustup target add {RUST_TARGET}"
+    )]
     Target,
     /// The component is not where it should be.
     #[error("the build ended well, but {} cannot be taken from it", path.display())]
@@ -153,7 +155,8 @@ fn have_rust_target(tell: &mut dyn FnMut(&str)) -> Result<(), BuildError> {
         return Ok(());
     }
     tell(&format!("the compiler has no target {RUST_TARGET}; asking rustup for it"));
-    let added = Command::new("rustup").args(["target", "add", RUST_TARGET]).stdin(Stdio::null()).stdout(io::stderr()).status();
+    let added =
+        Command::new("rustup").args(["target", "add", RUST_TARGET]).stdin(Stdio::null()).stdout(io::stderr()).status();
     if added.is_ok_and(|status| status.success()) && has_rust_target() { Ok(()) } else { Err(BuildError::Target) }
 }
 

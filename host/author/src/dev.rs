@@ -277,12 +277,10 @@ impl Live {
         };
         // The manifest first: with the component alone the plugin would be looked at without its grants.
         match build::replace(&manifest, &place(&manifest)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                match fs::remove_file(place(&manifest)) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&manifest)(error)),
-                    _ => {}
-                }
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::remove_file(place(&manifest)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&manifest)(error)),
+                _ => {}
+            },
             done => done.map_err(at(&manifest))?,
         }
         build::replace(&wasm, &place(&wasm)).map_err(at(&wasm))?;
@@ -292,12 +290,7 @@ impl Live {
         }
     }
 
-    async fn send(
-        &self,
-        samples: &[Sample],
-        told: &mut Receiver<Happened>,
-        tell: &mut (dyn FnMut(Happened) + Send),
-    ) {
+    async fn send(&self, samples: &[Sample], told: &mut Receiver<Happened>, tell: &mut (dyn FnMut(Happened) + Send)) {
         for Sample { path, event, expected } in samples {
             // A sample is sent again and again: its id must be another each time, or it would be taken for a repetition.
             let mut draft = event.clone();
@@ -325,7 +318,7 @@ fn outcome(results: &[(plugbus::bus::Name, Settlement)], expected: Expected) -> 
                 DeadReason::Exhausted { last, .. } => last.fault().is_none(),
                 _ => false,
             };
-            (format!("{}: {}", reason.name(), chain(reason)), refused && expected == Expected::Refused)
+            (chain(reason), refused && expected == Expected::Refused)
         }
         Some((_, other)) => (other.name().to_owned(), false),
     }
@@ -352,11 +345,7 @@ impl Teller {
 
 impl LogSink for Teller {
     fn log(&self, line: &LogLine<'_>) {
-        self.tell(Happened::Log {
-            level: line.level,
-            context: line.context.into(),
-            message: line.message.into(),
-        });
+        self.tell(Happened::Log { level: line.level, context: line.context.into(), message: line.message.into() });
     }
 }
 

@@ -19,7 +19,7 @@ mod stamps;
 mod template;
 
 pub use build::{BuildError, Built, build};
-pub use dev::{Dev, DevError, Happened};
+pub use dev::{Dev, DevError, Happened, dev};
 pub use language::Language;
 pub use project::{BUILD_FILE, Project, ProjectError};
 pub use samples::{Expected, Sample, SampleError, read as samples};

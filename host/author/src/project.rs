@@ -93,7 +93,9 @@ impl Project {
             toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
         PluginName::parse(&name).map_err(|error| format!("`name`: {error}"))?;
         match (&command, &output) {
-            (Some(command), _) if command.is_empty() => return Err("`command` is empty; give program and arguments".into()),
+            (Some(command), _) if command.is_empty() => {
+                return Err("`command` is empty; give program and arguments".into());
+            }
             (None, Some(_)) => return Err("`output` is what `command` leaves behind; there is no `command`".into()),
             (Some(_), None) => return Err("`output` is missing: where does `command` leave the component?".into()),
             _ => {}

@@ -12,9 +12,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// The folder of samples in a project.
-pub const FOLDER: &str = "events";
+const FOLDER: &str = "events";
 /// Most samples of one project.
-pub const SAMPLES_MAX: usize = 200;
+const SAMPLES_MAX: usize = 200;
 /// Most bytes of one sample.
 const BYTES_MAX: u64 = 4 << 20;
 
@@ -120,9 +120,10 @@ pub fn read(dir: &Path) -> Result<Vec<Sample>, SampleError> {
 fn sample(path: PathBuf) -> Result<Sample, SampleError> {
     let wrong = |problem: String| SampleError::Wrong { path: path.clone(), problem };
     let read = fs::metadata(&path).and_then(|file| match file.len() {
-        bytes if bytes > BYTES_MAX => {
-            Err(io::Error::new(io::ErrorKind::InvalidData, format!("it has {bytes} bytes; at most {BYTES_MAX} are read")))
-        }
+        bytes if bytes > BYTES_MAX => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("it has {bytes} bytes; at most {BYTES_MAX} are read"),
+        )),
         _ => fs::read(&path),
     });
     let bytes = read.map_err(|source| SampleError::Read { path: path.clone(), source })?;
@@ -137,7 +138,9 @@ mod tests {
 
     #[test]
     fn the_name_of_a_file_says_what_must_become_of_it() {
-        for (name, expected) in [("good.json", Expected::Acked), ("1.json", Expected::Acked), ("bad-json.json", Expected::Refused)] {
+        for (name, expected) in
+            [("good.json", Expected::Acked), ("1.json", Expected::Acked), ("bad-json.json", Expected::Refused)]
+        {
             assert_eq!(Expected::of(Path::new(name)), expected, "{name}");
         }
         for outcome in ["trap", "fuel", "deadline"] {

@@ -158,9 +158,14 @@ mod tests {
         for language in Language::ALL {
             let files = project(*language);
             let paths: Vec<String> = files.iter().map(|file| file.path.display().to_string()).collect();
-            for expected in
-                ["my-relay.toml", "plugbus.build.toml", ".gitignore", "events/good.json", "events/bad-name.json", "README.md"]
-            {
+            for expected in [
+                "my-relay.toml",
+                "plugbus.build.toml",
+                ".gitignore",
+                "events/good.json",
+                "events/bad-name.json",
+                "README.md",
+            ] {
                 assert!(paths.iter().any(|path| path == expected), "{language:?} has no {expected}: {paths:?}");
             }
             let sdk = format!("{VENDOR}/plugin-sdk/{}/", language.sdk());

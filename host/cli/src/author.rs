@@ -10,6 +10,8 @@ use crate::args::{self, Global};
 use crate::failure::{Failure, Outcome, chain, say};
 use crate::output;
 
+mod told;
+
 /// Writes a new project.
 pub(crate) fn new(global: &Global, args: &args::New) -> Outcome {
     let dir = args.dir.clone().unwrap_or_else(|| args.name.clone().into());
@@ -53,47 +55,14 @@ pub(crate) fn dev(global: &Global, args: &args::Dev) -> Outcome {
         // A signal that cannot be waited for ends it, and is told by the system's default.
         let stop = async { drop(tokio::signal::ctrl_c().await) };
         let mut tell = |happened: Happened| {
-            let line = if as_json { as_line(&happened) } else { told(&happened) };
-            if let Err(failure) = output::line(&line) {
+            let line = if as_json { Some(as_line(&happened)) } else { told::told(&happened) };
+            if let Some(Err(failure)) = line.map(|line| output::line(&line)) {
                 unprinted.get_or_insert(failure);
             }
         };
         plugbus_author::dev(dev, stop, &mut tell).await
     })?;
     unprinted.map_or(Ok(ExitCode::SUCCESS), Err)
-}
-
-/// What has happened, for people.
-fn told(happened: &Happened) -> String {
-    match happened {
-        Happened::Started { socket } => format!("host     plugbus emit --socket {} TOPIC DATA", socket.display()),
-        Happened::Changed { path } => format!("change   {}", path.display()),
-        Happened::Doing(text) => format!("build    {}", output::printable(text)),
-        Happened::Built(built) => format!("built    {}", in_words(built)),
-        Happened::NotBuilt(error) => format!("failed   {}", output::printable(&chain(error))),
-        Happened::Event(event) => format!("event    {}", in_one_line(event)),
-        Happened::Log { level, context, message } => {
-            let level = format!("{level:?}").to_lowercase();
-            format!("log      {}", output::printable(&format!("{level} {context}: {}", message.trim_end())))
-        }
-        Happened::Sample { path, outcome, expected } => {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let verdict = if *expected { "as expected" } else { "NOT as expected" };
-            format!("sample   {name}: {} ({verdict})", output::printable(outcome))
-        }
-        Happened::NoSamples(error) => format!("sample   {}", output::printable(&chain(error))),
-        Happened::Missed(count) => format!("missed   {count} lines came too fast to be shown"),
-        other => format!("{other:?}"),
-    }
-}
-
-/// Most characters of an event's data that are shown.
-const DATA_CHARS: usize = 2000;
-
-fn in_one_line(event: &plugbus::bus::Event) -> String {
-    let data = String::from_utf8_lossy(&event.payload.data);
-    let data = if event.topic.is_host() { output::printable(&data) } else { output::brief(&data, DATA_CHARS) };
-    format!("{} from {} {data}", event.topic, output::printable(&event.source))
 }
 
 /// What has happened, for programs: one JSON object.

@@ -58,7 +58,9 @@ fn draft(args: &args::Check) -> Result<Draft, Failure> {
         return Err(Failure::usage(message));
     }
     if args.event.is_none() && args.topic.is_none() {
-        return Err(Failure::usage("give the event: --topic and --data, or --event FILE; or a project's folder, for its samples"));
+        return Err(Failure::usage(
+            "give the event: --topic and --data, or --event FILE; or a project's folder, for its samples",
+        ));
     }
     let json = match (&args.event, &args.topic) {
         (Some(path), _) => {

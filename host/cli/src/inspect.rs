@@ -27,7 +27,11 @@ fn in_words(report: &InspectReport) -> String {
     let anatomy = &report.anatomy;
     let filters = |filters: &[plugbus::bus::Filter]| filters.iter().map(ToString::to_string).collect::<Vec<_>>();
     let missing = report.missing_grants.iter().map(|missing| {
-        format!("{} (under [grants] in the manifest, for {})", missing.line, output::printable(&missing.imports.join(", ")))
+        format!(
+            "{} (under [grants] in the manifest, for {})",
+            missing.line,
+            output::printable(&missing.imports.join(", "))
+        )
     });
     output::fields(&[
         ("plugin", output::printable(&report.name)),
@@ -48,7 +52,9 @@ fn in_words(report: &InspectReport) -> String {
 }
 
 fn producer(producer: &Producer) -> String {
-    output::printable(format!("{} {} ({})", producer.name, producer.version, producer.field).replace("  ", " ").as_str())
+    output::printable(
+        format!("{} {} ({})", producer.name, producer.version, producer.field).replace("  ", " ").as_str(),
+    )
 }
 
 fn import(import: &NeededImport) -> String {

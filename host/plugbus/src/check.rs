@@ -159,10 +159,7 @@ impl Checker {
 }
 
 /// The manifest that is named, or the one beside the component, or none; and where it is.
-pub(crate) fn read_manifest(
-    wasm: &Path,
-    manifest: Option<PathBuf>,
-) -> Result<(Manifest, Option<PathBuf>), CheckError> {
+pub(crate) fn read_manifest(wasm: &Path, manifest: Option<PathBuf>) -> Result<(Manifest, Option<PathBuf>), CheckError> {
     let (path, named) = match manifest {
         Some(path) => (path, true),
         None => (wasm.with_extension("toml"), false),

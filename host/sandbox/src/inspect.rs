@@ -128,12 +128,12 @@ fn walk(wasm: &[u8]) -> Result<Found, CompileError> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    note(&mut found.imports, import.map_err(|error| invalid(&error))?.name.0);
+                    note(&mut found.imports, import.map_err(|error| invalid(&error))?.name.name);
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
-                    note(&mut found.exports, export.map_err(|error| invalid(&error))?.name.0);
+                    note(&mut found.exports, export.map_err(|error| invalid(&error))?.name.name);
                 }
             }
             Payload::CustomSection(section) => {
