@@ -295,6 +295,7 @@ paused or suspended, as many as its queue holds.
 Examples:
   plugbus plugins                       what is loaded, and what was refused and why
   plugbus plugins inspect relay         filters, grants, limits, counters, last faults
+  plugbus plugins explain relay         what it asked for, what it got, what it was denied
   plugbus plugins reload relay          fresh instances; exit 1 if the file is refused")]
 pub(crate) struct Plugins {
     #[command(subcommand)]
@@ -308,6 +309,11 @@ pub(crate) enum PluginsAction {
     /// Show everything about one plugin
     Inspect {
         /// Its name: the file's without `.wasm`
+        name: String,
+    },
+    /// Show what a plugin asks for, what its manifest gives it, and what it was denied, with counts
+    Explain {
+        /// Its name
         name: String,
     },
     /// Load the plugin's file again, changed or not

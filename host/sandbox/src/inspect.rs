@@ -99,7 +99,7 @@ pub fn inspect(wasm: &[u8]) -> Result<Anatomy, CompileError> {
         refused: refused.map(|error| error.to_string()),
         language: language(&producers),
         producers,
-        imports: imports.into_iter().map(|name| NeededImport { need: need(&name), name }).collect(),
+        imports: imports.iter().map(|name| NeededImport::of(name)).collect(),
         exports,
         core_modules: found.core_modules,
     })
@@ -187,6 +187,11 @@ fn need(import: &str) -> Need {
 }
 
 impl NeededImport {
+    /// An import by its name.
+    pub(crate) fn of(name: &str) -> Self {
+        Self { name: name.to_owned(), need: need(name) }
+    }
+
     /// Whether a manifest with these grants gives it.
     #[must_use]
     pub fn is_given(&self, grants: &Grants) -> bool {

@@ -17,6 +17,7 @@ use crate::bindings::exports::plugbus::plugin::subscriber::{Event, Failure, Payl
 use crate::compile::Component;
 use crate::config::PluginSpec;
 use crate::contract;
+use crate::denials::Denials;
 use crate::http::address::LOOKUPS_MAX;
 use crate::metrics::Metrics;
 use crate::state::{self, State};
@@ -97,6 +98,7 @@ impl Component {
             config_variables,
             spec,
             metrics: Metrics::default(),
+            denials: Denials::default(),
             lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
         };
         Ok(Template { inner: Arc::new(inner) })
