@@ -4,6 +4,7 @@
 //! missed, and the bus never waits for it); a build is one at a time, and changes meanwhile are one more build.
 //! The host keeps no journal and lives in the project's `.plugbus/dev`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -187,7 +188,7 @@ impl Live {
         let mut stop = std::pin::pin!(stop);
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut built: Option<Stamps> = None;
+        let mut source = Source::new(project);
         loop {
             let wake = tokio::select! {
                 biased;
@@ -202,19 +203,16 @@ impl Live {
                     self.tell_waiting(told, tell);
                 }
                 Wake::Look => {
-                    let now = look(project).await?;
-                    let change = built.as_ref().map(|built| built.first_change(&now).map(Path::to_owned));
-                    if let Some(Some(path)) = &change {
-                        tell(Happened::Changed { path: path.clone() });
+                    let Some(change) = source.change(look(&source).await?) else { continue };
+                    if let Some(path) = change {
+                        tell(Happened::Changed { path });
                     }
-                    if change.is_none_or(|change| change.is_some()) {
-                        built = Some(now);
-                        let round = self.round(project, samples, told, tell);
-                        tokio::select! {
-                            () = &mut stop => return Ok(()),
-                            done = round => done?,
-                        }
+                    let round = self.round(project, samples, told, tell);
+                    tokio::select! {
+                        () = &mut stop => return Ok(()),
+                        done = round => done?,
                     }
+                    source.built(look(&source).await?);
                 }
             }
         }
@@ -324,9 +322,45 @@ fn outcome(results: &[(plugbus::bus::Name, Settlement)], expected: Expected) -> 
     }
 }
 
-async fn look(project: &Project) -> Result<Stamps, DevError> {
-    let (dir, except) = (project.dir.clone(), project.wasm());
+async fn look(source: &Source) -> Result<Stamps, DevError> {
+    let (dir, except) = (source.dir.clone(), source.products.clone());
     Ok(tokio::task::spawn_blocking(move || Stamps::of(&dir, &except)).await?)
+}
+
+/// What the source was when it was built last. No I/O.
+struct Source {
+    dir: PathBuf,
+    /// What builds write: no source.
+    products: Vec<PathBuf>,
+    seen: Option<Stamps>,
+    /// What changed in the time of the last build.
+    in_build: BTreeSet<PathBuf>,
+}
+
+impl Source {
+    fn new(project: &Project) -> Self {
+        let own = project.output.iter().map(|path| project.dir.join(path));
+        let products = std::iter::once(project.wasm()).chain(own).collect();
+        Self { dir: project.dir.clone(), products, seen: None, in_build: BTreeSet::new() }
+    }
+
+    /// Whether a build is due, and because of which file; none for the first one.
+    fn change(&mut self, now: Stamps) -> Option<Option<PathBuf>> {
+        let change = match &self.seen {
+            None => None,
+            Some(seen) => Some(seen.changes(&now).into_iter().find(|path| !self.products.contains(path))?),
+        };
+        self.seen = Some(now);
+        Some(change)
+    }
+
+    /// A file that changes in the time of two builds in a row is taken for something that builds write: or they would never
+    /// end. One that changes in the time of a single one may be the author's.
+    fn built(&mut self, now: Stamps) {
+        let in_build = self.seen.as_ref().map(|seen| seen.changes(&now)).unwrap_or_default();
+        self.products.extend(in_build.intersection(&self.in_build).cloned());
+        self.in_build = in_build;
+    }
 }
 
 /// Tells without waiting.
@@ -352,5 +386,35 @@ impl LogSink for Teller {
 impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Live").field("plugins", &self.plugins).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_each_build_writes_is_no_change_and_what_the_author_writes_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let write = |name: &str, text: &str| fs::write(at(name), text).unwrap();
+        let language = crate::Language::C;
+        let project = Project { dir: dir.path().into(), name: "p".into(), language, command: None, output: None };
+        let mut source = Source::new(&project);
+        let look = |source: &Source| Stamps::of(&source.dir, &source.products);
+        write("a.c", "1");
+        assert_eq!(source.change(look(&source)), Some(None));
+        for log in ["1", "22"] {
+            // Each build writes its log; the author saves in the time of the first one.
+            write("build.log", log);
+            if log == "1" {
+                write("a.c", "12");
+            }
+            source.built(look(&source));
+            let due = source.change(look(&source));
+            assert_eq!(due.is_some(), log == "1", "{due:?}");
+        }
+        write("a.c", "123");
+        assert_eq!(source.change(look(&source)), Some(Some(at("a.c"))));
     }
 }

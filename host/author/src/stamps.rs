@@ -3,7 +3,7 @@
 //! A scan, not notifications: it is the same on every file system and misses nothing that stays. Bounded by
 //! [`FILES_MAX`]; folders of tools and builds are not looked into.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -18,8 +18,8 @@ const NOT_SOURCE: &[&str] = &["target", "node_modules", "vendor", "__pycache__",
 pub(crate) struct Stamps(BTreeMap<PathBuf, (SystemTime, u64)>);
 
 impl Stamps {
-    /// Looks at the files of a folder but for `except`. What cannot be read counts as not there: it is looked at again soon.
-    pub(crate) fn of(dir: &Path, except: &Path) -> Self {
+    /// Looks at the files of a folder but for those that are named. What cannot be read counts as not there: it is looked at again soon.
+    pub(crate) fn of(dir: &Path, except: &[PathBuf]) -> Self {
         let mut found = BTreeMap::new();
         let mut folders = vec![dir.to_owned()];
         while let Some(folder) = folders.pop() {
@@ -29,7 +29,8 @@ impl Stamps {
                 let Ok(kind) = entry.file_type() else { continue };
                 if kind.is_dir() && !name.starts_with('.') && !NOT_SOURCE.contains(&&*name) {
                     folders.push(path);
-                } else if !kind.is_dir() && path != except && !name.starts_with('.') && !name.ends_with(".new") {
+                } else if !kind.is_dir() && !except.contains(&path) && !name.starts_with('.') && !name.ends_with(".new")
+                {
                     // Followed, if it is a link: what counts is the content.
                     let Ok(file) = fs::metadata(&path) else { continue };
                     found.insert(path, (file.modified().unwrap_or(SystemTime::UNIX_EPOCH), file.len()));
@@ -42,11 +43,11 @@ impl Stamps {
         Self(found)
     }
 
-    /// The first file in which the two differ.
-    pub(crate) fn first_change<'a>(&'a self, now: &'a Self) -> Option<&'a Path> {
-        let changed = now.0.iter().find(|(path, stamp)| self.0.get(*path) != Some(*stamp));
-        let gone = || self.0.keys().find(|path| !now.0.contains_key(*path));
-        changed.map(|(path, _)| path).or_else(gone).map(PathBuf::as_path)
+    /// The files in which the two differ.
+    pub(crate) fn changes(&self, now: &Self) -> BTreeSet<PathBuf> {
+        let changed = now.0.iter().filter(|(path, stamp)| self.0.get(*path) != Some(*stamp)).map(|(path, _)| path);
+        let gone = self.0.keys().filter(|path| !now.0.contains_key(*path));
+        changed.chain(gone).cloned().collect()
     }
 }
 
@@ -62,16 +63,16 @@ mod tests {
             fs::create_dir_all(at(folder)).unwrap();
         }
         fs::write(at("src/deep/a.py"), "1").unwrap();
-        let look = || Stamps::of(dir.path(), &at("p.wasm"));
+        let look = || Stamps::of(dir.path(), &[at("p.wasm")]);
         let before = look();
         for file in ["target/x", "node_modules/x/y", ".git/z", "p.wasm", "p.wasm.new", ".hidden"] {
             fs::write(at(file), "x").unwrap();
         }
-        assert_eq!(before.first_change(&look()), None);
+        assert_eq!(before.changes(&look()), [].into());
         fs::write(at("src/deep/a.py"), "12").unwrap();
         let changed = look();
-        assert_eq!(before.first_change(&changed), Some(at("src/deep/a.py").as_path()));
+        assert_eq!(before.changes(&changed), [at("src/deep/a.py")].into());
         fs::remove_file(at("src/deep/a.py")).unwrap();
-        assert_eq!(changed.first_change(&look()), Some(at("src/deep/a.py").as_path()));
+        assert_eq!(changed.changes(&look()), [at("src/deep/a.py")].into());
     }
 }
