@@ -1,8 +1,8 @@
 //! The command line of plugbus: arguments and printing.
 //!
 //! Two programs share it. `plugbus` ([`client`]) is what people and hooks call: it has no engine and no runtime in it, so
-//! that `plugbus emit` starts in the time of a small program. Where a command needs the engine or the journal (`run`, `check`,
-//! `journal`), it becomes `plugbusd` ([`engine`]), which stands beside it. With the engine linked in, each start would first have to
+//! that `plugbus emit` starts in the time of a small program. Where a command needs the engine, the journal or the SDKs (`run`, `new`, `build`, `dev`, `check`,
+//! `inspect`, `journal`), it becomes `plugbusd` ([`engine`]), which stands beside it. With the engine linked in, each start would first have to
 //! relocate a megabyte of tables: 0.5 to 1 ms more for a process that takes 1 ms in all.
 
 use std::env;
@@ -13,10 +13,12 @@ use std::process::{Command as Process, ExitCode};
 use clap::{CommandFactory, Parser};
 
 mod args;
+mod author;
 mod check;
 mod dead;
 mod emit;
 mod failure;
+mod inspect;
 mod journal;
 mod output;
 mod place;
@@ -42,7 +44,13 @@ pub fn client() -> ExitCode {
     let cli = Cli::parse();
     let global = &cli.global;
     let outcome = match cli.command {
-        Command::Run(_) | Command::Check(_) | Command::Journal(_) => become_engine(),
+        Command::Run(_)
+        | Command::New(_)
+        | Command::Build(_)
+        | Command::Dev(_)
+        | Command::Check(_)
+        | Command::Inspect(_)
+        | Command::Journal(_) => become_engine(),
         Command::Emit(emit) => emit::emit(global, &emit),
         Command::Tail(tail) => tail::tail(global, &tail),
         Command::Plugins(plugins) => plugins::plugins(global, plugins),
@@ -61,10 +69,15 @@ pub fn engine() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match &cli.command {
         Command::Run(run) => run::run(&cli.global, run),
+        Command::New(new) => author::new(&cli.global, new),
+        Command::Build(build) => author::build(&cli.global, build),
+        Command::Dev(dev) => author::dev(&cli.global, dev),
         Command::Check(check) => check::check(&cli.global, check),
+        Command::Inspect(args) => inspect::inspect(&cli.global, args),
         Command::Journal(journal) => journal::journal(&cli.global, journal),
         _ => {
-            Err(Failure::usage("plugbusd carries out `run`, `check` and `journal`; for everything else call `plugbus`"))
+            let own = "`run`, `new`, `build`, `dev`, `check`, `inspect` and `journal`";
+            Err(Failure::usage(format!("plugbusd carries out {own}; for everything else call `plugbus`")))
         }
     };
     outcome.unwrap_or_else(Failure::report)

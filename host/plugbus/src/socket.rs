@@ -33,8 +33,8 @@ pub mod protocol;
 mod watch_queue;
 
 pub use counters::SocketStats;
-pub use event::{NewEvent, NewEventError, parse_event};
-pub(crate) use event::{text_or_encoded, to_json as event_json};
+pub(crate) use event::text_or_encoded;
+pub use event::{NewEvent, NewEventError, parse_event, to_json as event_json};
 pub use place::{PATH_BYTES_MAX, SocketError};
 
 use counters::{Counters, Gauge, count};

@@ -138,8 +138,11 @@ fn is_json(content_type: &str) -> bool {
     Payload::new(content_type, "").is_json()
 }
 
-/// The event for a watcher.
-pub(crate) fn to_json(event: &Event) -> Result<Box<RawValue>, serde_json::Error> {
+/// An event in the JSON format of CloudEvents 1.0, as watchers get it.
+///
+/// # Errors
+/// Where serde cannot write it; no event that the bus accepts is such a one.
+pub fn to_json(event: &Event) -> Result<Box<RawValue>, serde_json::Error> {
     let payload = &event.payload;
     if payload.data.is_empty() || !payload.is_json() {
         return to_raw_value(&cloudevents::to_json(event));
