@@ -41,7 +41,7 @@ pub(crate) fn stats(global: &Global) -> Outcome {
 /// Says who answers.
 pub(crate) fn ping(global: &Global) -> Outcome {
     let answer = place::call(global, &Request::Ping {})?;
-    let Response::Pong { version, protocol, pid } = &answer else {
+    let Response::Pong { version, protocol, pid, .. } = &answer else {
         return Err(place::unexpected(global));
     };
     if global.json {

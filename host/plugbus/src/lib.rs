@@ -21,6 +21,7 @@ pub mod config;
 mod host;
 pub mod report;
 pub mod socket;
+pub mod spool;
 
 pub use host::{Host, HostBuilder, HostError};
 pub use plugbus_bus as bus;

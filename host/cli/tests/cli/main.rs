@@ -8,6 +8,8 @@ mod emit;
 #[cfg(target_os = "linux")]
 mod faults;
 mod folder;
+mod hook;
+mod install;
 mod journal;
 mod kill;
 mod life;
