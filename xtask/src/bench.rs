@@ -67,6 +67,7 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), BenchEr
     take.env("PLUGBUS_GUESTS", &guests.folder)
         .env("PLUGBUS_BENCH_PROGRAM", program(&built, CLIENT)?)
         .env("PLUGBUS_BENCH_RECORDS", &records)
+        .env("PLUGBUS_BENCH_TOOLS", workspace.target.join("tools"))
         .env("CRITERION_HOME", &criterion);
     process::run(&mut take).map_err(BenchError::Take)?;
 

@@ -30,8 +30,6 @@ mod settings;
 
 /// What Claude Code reads as "go on".
 pub(crate) const ANSWER: &str = r#"{"continue": true}"#;
-/// Time for the spool, once the wait for the daemon is over.
-const SPOOL_TIME: Duration = Duration::from_millis(12);
 /// The extension that names the hook's event.
 const EVENT_EXTENSION: &str = "hook";
 
@@ -53,7 +51,7 @@ pub(crate) fn hook(global: &Global, args: &Hook) -> ExitCode {
 /// A command line that makes no sense. An agent takes exit code 2 for "stop", so it is another one here; people who install
 /// see the one of every command.
 pub(crate) fn wrong_usage(error: &clap::Error) -> ExitCode {
-    let installs = std::env::args_os().nth(2).is_some_and(|action| action == "install");
+    let installs = std::env::args_os().any(|argument| argument == "install");
     if !error.use_stderr() || installs {
         error.exit();
     }
@@ -95,7 +93,7 @@ fn publish(global: &Global, args: &Hook, config: &Config, input: &[u8]) -> Resul
     let Err(error) = call_until(&socket, &request, until) else { return Ok(()) };
     let sent = after(&error).ok_or_else(|| format!("the daemon refused the event: {error}"))?;
     let Request::Hook { event } = request else { return Ok(()) };
-    watch(until + SPOOL_TIME);
+    watch(until + Duration::from_millis(args.spool_ms));
     let time_ms = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     leave(args, config, &event, sent, u64::try_from(time_ms).unwrap_or(u64::MAX))
         .map_err(|problem| format!("{}; {problem}; the event is lost", chain(&error)))

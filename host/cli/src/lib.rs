@@ -46,7 +46,11 @@ pub fn client() -> ExitCode {
             Err(error) => hook::wrong_usage(&error),
         };
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if is_hook() => return hook::wrong_usage(&error),
+        Err(error) => error.exit(),
+    };
     let global = &cli.global;
     let outcome = match cli.command {
         Command::Hook(hook) => return hook::hook(global, &hook),
@@ -76,6 +80,19 @@ pub fn engine() -> ExitCode {
         }
     };
     outcome.unwrap_or_else(Failure::report)
+}
+
+/// Whether the command is `hook`, behind arguments that every command takes.
+fn is_hook() -> bool {
+    let mut arguments = env::args_os().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--socket" | "--config") => drop(arguments.next()),
+            Some(flag) if flag.starts_with('-') => {}
+            command => return command == Some("hook"),
+        }
+    }
+    false
 }
 
 /// Goes on as `plugbusd`, with the same arguments and the same process. Returns only where that fails.

@@ -140,7 +140,11 @@ impl Spool {
         match options.open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let folder = self.path.parent().unwrap_or(Path::new("."));
-                DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(self.failed("make a folder for"))?;
+                DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(folder)
+                    .map_err(self.failed("make a folder for"))?;
                 options.open(&self.path).map_err(self.failed("open"))
             }
             other => other.map_err(self.failed("open")),

@@ -22,9 +22,9 @@ pub(crate) struct HookAlone {
 #[derive(Debug, Clone, Args)]
 #[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
-Reads one JSON value, prints what the agent wants to read, publishes, and exits with 0 within 50 ms of having read its input,
-whatever happens: no daemon, one that does not answer, no JSON, no room on the disk. What went wrong is said on stderr. (A
-wrong command line is exit code 1; the 2 of other commands would stop the agent.)
+Reads one JSON value, prints what the agent wants to read, publishes, and exits with 0 within 50 ms of having read its input
+(--answer-ms and --spool-ms), whatever happens: no daemon, one that does not answer, no JSON, no room on the disk. What went
+wrong is said on stderr. (A wrong command line is exit code 1; the 2 of other commands would stop the agent.)
 
 An event that no daemon took in time is left in the file `spool` of the data folder, at most 10000 events and 16 MiB
 (spool.events_max, spool.bytes_max), from where the daemon takes it in: in order, none lost and, with a journal, none twice.
@@ -64,6 +64,9 @@ pub(crate) struct Hook {
     /// Longest wait for the daemon
     #[arg(long, value_name = "MS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) answer_ms: u64,
+    /// Time for the spool, once that wait is over; an event that it does not take by then may be lost
+    #[arg(long, value_name = "MS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) spool_ms: u64,
     /// Longest wait for the end of the standard input
     #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub(crate) input_ms: u64,

@@ -115,7 +115,10 @@ fn command(global: &Global, args: &Install) -> Result<String, Failure> {
     let socket = place::given(&global.socket).unwrap_or_else(|| place::default_socket(&config));
     let socket = full(&socket)?;
     if socket.len() > PATH_BYTES_MAX {
-        let message = format!("the socket's full path {socket} has {} bytes; the system allows {PATH_BYTES_MAX}: name a shorter one with --socket, and to the daemon too", socket.len());
+        let message = format!(
+            "the socket's full path {socket} has {} bytes; the system allows {PATH_BYTES_MAX}: name a shorter one with --socket, and to the daemon too",
+            socket.len()
+        );
         return Err(Failure::usage(message));
     }
     let mut command = format!("{} hook --socket {}", quoted(&program()?), quoted(&socket));

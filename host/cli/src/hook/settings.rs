@@ -188,11 +188,8 @@ fn without_ours(group: Node) -> Option<Node> {
     let Some(mut members) = group.members() else { return Some(group) };
     let at = members.0.iter().position(|(name, _)| name == "hooks");
     let hooks = &mut members.0.get_mut(at?)?.1;
-    let left: Vec<Node> = hooks
-        .elements()?
-        .into_iter()
-        .filter(|hook| !hook.value().is_some_and(|hook| is_ours(&hook)))
-        .collect();
+    let left: Vec<Node> =
+        hooks.elements()?.into_iter().filter(|hook| !hook.value().is_some_and(|hook| is_ours(&hook))).collect();
     if left.is_empty() {
         return None;
     }

@@ -29,9 +29,15 @@ fn spool(place: &Place) -> PathBuf {
     place.path().join(".plugbus/spool")
 }
 
-/// A hook that must end well and soon; what it said on stderr.
+/// A hook that must end well; what it said on stderr. It has more time than by default: the machine may be busy, and this is
+/// not about deadlines.
 fn hook(place: &Place, input: &str) -> String {
-    hook_with(place, &["--data-dir", &data_dir(place)], input)
+    hook_with(place, &["--data-dir", &data_dir(place), "--answer-ms", "2000", "--spool-ms", "2000"], input)
+}
+
+/// A hook that waits for the daemon for as long as agents are made to wait.
+fn hook_in_time(place: &Place, input: &str) -> String {
+    hook_with(place, &["--data-dir", &data_dir(place), "--spool-ms", "2000"], input)
 }
 
 fn hook_with(place: &Place, options: &[&str], input: &str) -> String {
@@ -61,10 +67,23 @@ fn a_hook_is_published_with_its_session_and_its_agent_is_answered() {
     let place = Place::new();
     let daemon = place.daemon();
     assert_eq!(hook(&place, "{\"hook_event_name\": \"Stop\",\n\"session_id\": \"s1\", \"x\": 1.50}"), "");
-    let options = ["--source", "other", "--topic", "agent.raw", "--subject-from", "thread", "--ext", "k=v", "--print", ""];
+    let options = [
+        "--answer-ms",
+        "2000",
+        "--source",
+        "other",
+        "--topic",
+        "agent.raw",
+        "--subject-from",
+        "thread",
+        "--ext",
+        "k=v",
+        "--print",
+        "",
+    ];
     let other = place.run_with(&[&["hook"], &options[..]].concat(), r#"{"thread": "t", "hook_event_name": 5}"#);
     assert_eq!((other.code(), other.stdout.as_str(), other.stderr.as_str()), (Some(0), "", ""));
-    hook_with(&place, &["--data", r#"{"session_id":"arg"}"#], "");
+    hook_with(&place, &["--answer-ms", "2000", "--data", r#"{"session_id":"arg"}"#], "");
     let text = place.ok(&["tail", "--from", "1", "-n", "3", "--json"]);
     let seen: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let event = &seen[0];
@@ -98,6 +117,19 @@ fn without_a_daemon_hooks_wait_and_are_taken_in_in_order_at_the_start() {
 }
 
 #[test]
+fn what_waits_in_the_spool_comes_before_the_next_hook() {
+    let place = Place::new();
+    let daemon = place.daemon_with(|command| command.args(["--spool-look-ms", "86400000"]));
+    for n in 0..3 {
+        // One that found no daemon, and one that finds it before the daemon has looked by itself.
+        hook_with(&place, &["--data-dir", &data_dir(&place), "--socket", "none"], &stop("s", 2 * n));
+        hook(&place, &stop("s", 2 * n + 1));
+    }
+    assert_eq!(numbers(&journaled(&place, 6)), [0, 1, 2, 3, 4, 5]);
+    daemon.stop();
+}
+
+#[test]
 fn the_time_of_an_event_is_that_of_its_hook_and_not_that_of_its_taking_in() {
     let place = Place::new();
     hook(&place, &stop("s", 0));
@@ -115,7 +147,7 @@ fn a_stopped_daemon_has_the_event_once_although_it_was_sent_and_spooled() {
     let place = Place::new();
     let daemon = place.daemon();
     daemon.signal("STOP");
-    assert_eq!(hook(&place, &stop("s", 0)), "");
+    assert_eq!(hook_in_time(&place, &stop("s", 0)), "");
     assert!(fs::read_to_string(spool(&place)).unwrap().contains(" unsure "));
     daemon.signal("CONT");
     wait("it is taken in without another hook", || (fs::metadata(spool(&place)).unwrap().len() == 0).then_some(()));
@@ -130,7 +162,7 @@ fn a_stopped_daemon_has_the_event_once_although_it_was_sent_and_spooled() {
 fn whoever_listens_and_never_answers_or_never_accepts_holds_no_hook_up() {
     let place = Place::new();
     let listener = UnixListener::bind(place.path().join("s")).unwrap();
-    hook(&place, &stop("s", 0));
+    hook_in_time(&place, &stop("s", 0));
     let mut waiting = Vec::new();
     // Until the backlog is full: whoever connects now waits.
     loop {
@@ -142,7 +174,7 @@ fn whoever_listens_and_never_answers_or_never_accepts_holds_no_hook_up() {
             Err(_) => break,
         }
     }
-    hook(&place, &stop("s", 1));
+    hook_in_time(&place, &stop("s", 1));
     drop((listener, waiting));
     let lines = fs::read_to_string(spool(&place)).unwrap();
     let sent: Vec<&str> = lines.lines().map(|line| line.split(' ').nth(1).unwrap()).collect();
@@ -214,6 +246,23 @@ fn a_full_spool_and_a_folder_that_cannot_be_are_said_and_the_agent_goes_on() {
 }
 
 #[test]
+fn a_spool_that_somebody_keeps_locked_holds_no_hook_up() {
+    let place = Place::new();
+    assert_eq!(hook(&place, &stop("s", 0)), "");
+    let held = fs::File::open(spool(&place)).unwrap();
+    held.lock().unwrap();
+    let said = hook_with(&place, &["--data-dir", &data_dir(&place)], &stop("s", 1));
+    assert_eq!(said, "plugbus: the spool does not take the event in time; it may be lost\n");
+    // The daemon is not held up either, and has taken nothing twice when it can empty the file.
+    let daemon = place.daemon();
+    assert_eq!(counter(&place, "/spool/taken"), 1);
+    held.unlock().unwrap();
+    wait("it is emptied", || (fs::metadata(spool(&place)).unwrap().len() == 0).then_some(()));
+    assert_eq!((counter(&place, "/spool/taken"), counter(&place, "/journal/last_seq")), (1, 1));
+    daemon.stop();
+}
+
+#[test]
 fn a_hook_makes_no_folder_that_nobody_named() {
     let place = Place::new();
     let said = hook_with(&place, &[], &stop("s", 0));
@@ -228,7 +277,12 @@ fn a_hook_makes_no_folder_that_nobody_named() {
 #[test]
 fn a_wrong_command_line_never_stops_the_agent() {
     let place = Place::new();
-    for args in [&["hook", "--fly"][..], &["hook", "--answer-ms", "soon"], &["hook", "extra"]] {
+    for args in [
+        &["hook", "--fly"][..],
+        &["--socket", "s", "hook", "--fly"],
+        &["hook", "--answer-ms", "soon"],
+        &["hook", "extra"],
+    ] {
         let ended = place.run(args);
         assert_eq!((ended.code(), ended.stdout.as_str()), (Some(1), ANSWER), "{args:?}: {ended:?}");
         assert!(ended.stderr.starts_with("error: "), "{ended:?}");
@@ -236,7 +290,7 @@ fn a_wrong_command_line_never_stops_the_agent() {
     let refused = hook_with(&place, &["--config", "missing.toml"], &stop("s", 0));
     assert!(refused.contains("cannot read missing.toml"), "{refused}");
     let daemon = place.daemon();
-    let refused = hook_with(&place, &["--topic", "a..b"], &stop("s", 0));
+    let refused = hook_with(&place, &["--topic", "a..b", "--answer-ms", "2000"], &stop("s", 0));
     assert!(refused.contains("the daemon refused the event: event: attribute `type`"), "{refused}");
     assert!(!spool(&place).exists(), "what is refused for good need not come again");
     daemon.stop();
@@ -298,15 +352,15 @@ fn hooks_of_many_sessions_arrive_once_and_in_order_while_the_daemon_is_killed_an
     const SESSIONS: usize = 50;
     const HOOKS: usize = 5;
     let place = Place::new();
-    let mut daemon = place.daemon();
-    std::thread::scope(|scope| {
+    let first = place.daemon();
+    let daemon = std::thread::scope(|scope| {
         let sessions: Vec<_> = (0..SESSIONS)
             .map(|session| {
                 let place = &place;
                 scope.spawn(move || {
                     for n in 0..HOOKS {
                         let ended = place.run_with(
-                            &["hook", "--data-dir", &data_dir(place), "--answer-ms", "200"],
+                            &["hook", "--data-dir", &data_dir(place), "--answer-ms", "200", "--spool-ms", "5000"],
                             &stop(&session.to_string(), n),
                         );
                         assert_eq!((ended.code(), ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
@@ -314,10 +368,12 @@ fn hooks_of_many_sessions_arrive_once_and_in_order_while_the_daemon_is_killed_an
                 })
             })
             .collect();
+        let mut daemon = first;
         while sessions.iter().any(|session| !session.is_finished()) {
             daemon.kill();
             daemon = place.daemon();
         }
+        daemon
     });
     wait("all is taken in", || (fs::metadata(spool(&place)).map_or(0, |found| found.len()) == 0).then_some(()));
     let total = SESSIONS * HOOKS;
@@ -353,8 +409,8 @@ fn killed_while_it_takes_in_it_loses_nothing_and_doubles_nothing_even_when_it_re
     });
     fs::write(spool(&place), lines.collect::<String>()).unwrap();
     for _ in 0..6 {
-        let daemon =
-            place.starting(|command| command.args(["--journal-dedupe-age-ms", "1", "--journal-dedupe-events-max", "10"]));
+        let daemon = place
+            .starting(|command| command.args(["--journal-dedupe-age-ms", "1", "--journal-dedupe-events-max", "10"]));
         let journal = place.path().join(".plugbus/journal");
         // Somewhere in the middle: once the journal has grown since the start, or all is done.
         let bytes = || -> u64 {
@@ -368,8 +424,8 @@ fn killed_while_it_takes_in_it_loses_nothing_and_doubles_nothing_even_when_it_re
         });
         daemon.kill();
     }
-    let daemon =
-        place.daemon_with(|command| command.args(["--journal-dedupe-age-ms", "1", "--journal-dedupe-events-max", "10"]));
+    let daemon = place
+        .daemon_with(|command| command.args(["--journal-dedupe-age-ms", "1", "--journal-dedupe-events-max", "10"]));
     assert_eq!(fs::metadata(spool(&place)).unwrap().len(), 0);
     assert_eq!(counter(&place, "/journal/last_seq"), u64::try_from(EVENTS).unwrap());
     let expected: Vec<u64> = (0..u64::try_from(EVENTS).unwrap()).collect();

@@ -42,7 +42,10 @@ fn the_printed_block_runs_hooks_that_find_the_daemon_from_anywhere() {
         let piped = format!("echo '{{\"n\":{n}}}' | {command}");
         shell.args(["-ec", &piped]).current_dir(elsewhere.path()).env_clear().env("PATH", "/usr/bin:/bin");
         let ended = Ended::from(shell.output().unwrap());
-        assert_eq!((ended.code(), ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "{\"continue\": true}\n", ""));
+        assert_eq!(
+            (ended.code(), ended.stdout.as_str(), ended.stderr.as_str()),
+            (Some(0), "{\"continue\": true}\n", "")
+        );
     };
     run(0);
     daemon.stop();
@@ -114,7 +117,8 @@ fn a_file_that_is_no_settings_is_refused_with_its_place_and_left_alone() {
         assert!(ended.stderr.contains("at line 3 column 3; mend it first, nothing was changed"), "{ended:?}");
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
-    for args in [&["hook", "install"][..], &["hook", "install", "other"], &["hook", "install", "claude-code", "--fly"]] {
+    for args in [&["hook", "install"][..], &["hook", "install", "other"], &["hook", "install", "claude-code", "--fly"]]
+    {
         assert_eq!(at_home(&place, args).code(), Some(2), "{args:?}");
     }
 }

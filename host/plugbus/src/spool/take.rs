@@ -207,7 +207,8 @@ impl Taker {
         let mut begun = VecDeque::with_capacity(lines.len());
         let mut stopped = None;
         for (raw, end) in lines {
-            let taking = if state.ahead.contains(&end) { Ok(Taking::Done) } else { self.begin(&state.seen, &raw).await };
+            let taking =
+                if state.ahead.contains(&end) { Ok(Taking::Done) } else { self.begin(&state.seen, &raw).await };
             match taking {
                 Ok(taking) => begun.push_back((raw, end, taking)),
                 Err(error) => {

@@ -96,3 +96,15 @@ fn a_link_in_the_place_of_the_file_is_not_followed() {
     assert!(matches!(spool.append(&event(1), Sent::New, 0), Err(SpoolError::Io { what: "open", .. })));
     assert_eq!(fs::read(&elsewhere).unwrap(), b"kept");
 }
+
+#[test]
+fn what_is_put_aside_is_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path().join("spool");
+    let line = vec![b'x'; 1 << 20];
+    (0..20).for_each(|_| aside::put(&spool, &line).unwrap());
+    let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
+    let bytes: Vec<u64> = files.map(|file| file.metadata().unwrap().len()).collect();
+    assert_eq!(bytes.len(), 2, "{bytes:?}");
+    assert!(bytes.iter().all(|bytes| *bytes <= aside::BYTES_MAX), "{bytes:?}");
+}

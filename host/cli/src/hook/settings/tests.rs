@@ -91,7 +91,14 @@ fn somebody_elses_hooks_are_not_ours() {
     for command in ["plugbus emit hook.raw", "myplugbus hook", "plugbus hooks", "echo plugbus hook", ""] {
         assert!(!is_ours(&hook(command)), "{command}");
     }
-    for command in ["plugbus hook", " plugbus  hook --x", "/a/b/plugbus hook", "'/a b/plugbus' hook", r"'/it'\''s/plugbus' hook", "\"/a b/plugbus\" hook"] {
+    for command in [
+        "plugbus hook",
+        " plugbus  hook --x",
+        "/a/b/plugbus hook",
+        "'/a b/plugbus' hook",
+        r"'/it'\''s/plugbus' hook",
+        "\"/a b/plugbus\" hook",
+    ] {
         assert!(is_ours(&hook(command)), "{command}");
     }
 }
