@@ -93,7 +93,8 @@ fn publish(global: &Global, args: &Hook, config: &Config, input: &[u8]) -> Resul
     let Err(error) = call_until(&socket, &request, until) else { return Ok(()) };
     let sent = after(&error).ok_or_else(|| format!("the daemon refused the event: {error}"))?;
     let Request::Hook { event } = request else { return Ok(()) };
-    watch(until + Duration::from_millis(args.spool_ms));
+    // On a machine that woke this up late, the spool has its time all the same: a late hook is better than a lost event.
+    watch(until.max(Instant::now()) + Duration::from_millis(args.spool_ms));
     let time_ms = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     leave(args, config, &event, sent, u64::try_from(time_ms).unwrap_or(u64::MAX))
         .map_err(|problem| format!("{}; {problem}; the event is lost", chain(&error)))

@@ -61,8 +61,8 @@ pub(crate) struct Hook {
     /// The JSON, in place of the standard input
     #[arg(long, value_name = "JSON")]
     pub(crate) data: Option<OsString>,
-    /// Longest wait for the daemon
-    #[arg(long, value_name = "MS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    /// Longest wait for the daemon; the system may round it up by a few milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) answer_ms: u64,
     /// Time for the spool, once that wait is over; an event that it does not take by then may be lost
     #[arg(long, value_name = "MS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=10_000))]
