@@ -72,6 +72,7 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), BenchEr
     take.env("PLUGBUS_GUESTS", &guests.folder)
         .env("PLUGBUS_BENCH_PROGRAM", program(&built, CLIENT)?)
         .env("PLUGBUS_BENCH_RECORDS", &records)
+        .env("PLUGBUS_BENCH_TOOLS", workspace.target.join("tools"))
         .env("CRITERION_HOME", &criterion);
     if let Some(server) = nats {
         take.env("PLUGBUS_BENCH_NATS", server);

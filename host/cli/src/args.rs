@@ -8,10 +8,12 @@ use plugbus::bus::{Event, EventLimits};
 use plugbus::socket::protocol::Position;
 
 mod author;
+mod hook;
 mod past;
 mod settings;
 
 pub(crate) use author::{Build, Dev, New};
+pub(crate) use hook::{ABOUT as HOOK_ABOUT, Agent, Hook, HookAction, HookAlone, Install};
 pub(crate) use settings::Settings;
 
 /// A WebAssembly plugin-host event bus.
@@ -24,6 +26,7 @@ Examples:
   plugbus run --plugins-dir ./plugins.d          start a daemon
   plugbus emit build.done '{\"ok\":true}'          publish one event
   plugbus tail 'build.>'                         see events as they are published
+  plugbus hook install claude-code --write       publish what an agent does, by its hooks
   plugbus plugins                                what is loaded, and what was refused and why
   plugbus dead list                              what was given up
   plugbus new my-relay --lang js                 start a plugin: then plugbus dev my-relay
@@ -71,6 +74,8 @@ pub(crate) enum Command {
     Run(Run),
     #[command(about = EMIT_ABOUT)]
     Emit(Box<Emit>),
+    #[command(about = HOOK_ABOUT)]
+    Hook(Box<Hook>),
     /// Show events as they are published
     Tail(Tail),
     /// Show and control plugins
@@ -197,7 +202,7 @@ impl Attributes {
 
 /// Checked here and not by the daemon alone: in the JSON that goes there, an extension of the name of an attribute would
 /// stand in the attribute's place.
-fn name_and_value(text: &str) -> Result<(String, String), String> {
+pub(crate) fn name_and_value(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     let draft = Event::draft("any").map_err(|error| error.to_string())?.extension(name, value);
     EventLimits::default().check(&draft).map_err(|error| error.to_string())?;

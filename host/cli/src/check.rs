@@ -82,6 +82,7 @@ fn draft(args: &args::Check) -> Result<Draft, Failure> {
                 id: None,
                 source: attributes.event_source.as_deref(),
                 subject: attributes.subject.as_deref(),
+                time: None,
                 extensions: &attributes.extensions,
             };
             event.to_json()?

@@ -58,6 +58,7 @@ fn new_event<'a>(topic: &'a str, data: &'a [u8], attributes: &'a Attributes, id:
         id,
         source: attributes.event_source.as_deref(),
         subject: attributes.subject.as_deref(),
+        time: None,
         extensions: &attributes.extensions,
     }
 }

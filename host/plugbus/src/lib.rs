@@ -22,6 +22,7 @@ mod host;
 pub mod inspect;
 pub mod report;
 pub mod socket;
+pub mod spool;
 
 pub use host::{Host, HostBuilder, HostError};
 pub use plugbus_bus as bus;

@@ -9,7 +9,9 @@ mod emit;
 #[cfg(target_os = "linux")]
 mod faults;
 mod folder;
+mod hook;
 mod inspect;
+mod install;
 mod journal;
 mod kill;
 mod life;
