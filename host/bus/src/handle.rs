@@ -326,11 +326,7 @@ impl Bus {
 
     fn add_gate(&self, gate: Gate) -> GateGuard {
         let gate = Arc::new(gate);
-        self.inner.gates.rcu(|gates| {
-            let mut gates = Vec::clone(gates);
-            gates.push(gate.clone());
-            gates
-        });
+        self.inner.change_gates(|gates| gates.push(gate.clone()));
         GateGuard { bus: Arc::downgrade(&self.inner), gate }
     }
 
