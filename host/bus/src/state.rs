@@ -221,6 +221,11 @@ impl State {
         staged
     }
 
+    /// Forgets what the delivery has read and changed.
+    pub(crate) fn renew(&mut self) {
+        self.staged.take();
+    }
+
     /// Whether the delivery has neither read nor changed anything.
     pub(crate) fn is_untouched(&self) -> bool {
         self.staged.get().is_none()

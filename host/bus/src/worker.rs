@@ -30,7 +30,7 @@ mod durable;
 pub(crate) async fn run(slot: Arc<Slot>, mut handler: Box<dyn Handler>, generation: u64) {
     // They change only together with the generation.
     let settings = slot.settings.load_full();
-    let mut next = None;
+    let (mut next, mut spare) = (None, None);
     loop {
         let in_flight = match next.take() {
             Some(in_flight) => in_flight,
@@ -39,7 +39,7 @@ pub(crate) async fn run(slot: Arc<Slot>, mut handler: Box<dyn Handler>, generati
                 Wake::Delivery(item) => InFlight::new(&slot, item),
             },
         };
-        if let Some(order) = attempt(in_flight, &settings, handler.as_mut()).await {
+        if let Some(order) = attempt(in_flight, &settings, handler.as_mut(), &mut spare).await {
             // Where this task goes on at once, to settle one and to take the next is one step.
             if coop::has_budget_remaining() && settings.events_max.is_none() {
                 next = slot.settled_and_next(order, generation).map(|item| InFlight::new(&slot, item));
@@ -51,23 +51,27 @@ pub(crate) async fn run(slot: Arc<Slot>, mut handler: Box<dyn Handler>, generati
             slot.end();
             return;
         }
+        if next.is_none() {
+            // While the worker waits, it keeps no event alive.
+            spare = None;
+        }
         // A handler that is always ready must not keep the thread for itself.
         coop::consume_budget().await;
     }
 }
 
 /// One attempt, from handing over to its conclusion. The order of an item that is still to be settled in the queue.
-async fn attempt(mut in_flight: InFlight<'_>, settings: &Settings, handler: &mut dyn Handler) -> Option<u64> {
+/// The delivery is left in `spare` for the next attempt, where the handler has not kept it.
+async fn attempt(
+    mut in_flight: InFlight<'_>,
+    settings: &Settings,
+    handler: &mut dyn Handler,
+    spare: &mut Option<Arc<Delivery>>,
+) -> Option<u64> {
     let slot = in_flight.slot;
     in_flight.begun = true;
     let item = in_flight.item.as_ref()?;
-    let delivery = Arc::new(Delivery {
-        event: item.event.clone(),
-        attempt: item.attempt,
-        subscription: slot.name.clone(),
-        outbox: Outbox::new(settings.outbox),
-        state: State::new(slot.store.clone(), settings.state),
-    });
+    let mut delivery = deliver(item, spare.take(), slot, settings);
     let begun = Instant::now();
     let outcome = match settings.timeout {
         None => caught(handler, &delivery).await,
@@ -82,7 +86,10 @@ async fn attempt(mut in_flight: InFlight<'_>, settings: &Settings, handler: &mut
     slot.counters.attempt(outcome.as_ref().err(), begun.elapsed());
     let random = if outcome.is_ok() { 0.0 } else { random() };
     let next = decide(delivery.attempt, &outcome, &settings.retry, random);
-    let staged = delivery.outbox.take();
+    let (staged, is_kept) = match Arc::get_mut(&mut delivery) {
+        Some(delivery) => (delivery.outbox.drain(), false),
+        None => (delivery.outbox.take(), true),
+    };
     if item.tracked {
         durable::conclude(in_flight, &delivery, staged, outcome, next).await;
         return None;
@@ -96,8 +103,30 @@ async fn attempt(mut in_flight: InFlight<'_>, settings: &Settings, handler: &mut
             in_flight.ack(reply, staged).await;
             None
         }
-        outcome => conclude(slot, in_flight.item.take()?, outcome, next),
+        outcome => {
+            *spare = (!is_kept).then_some(delivery);
+            conclude(slot, in_flight.item.take()?, outcome, next)
+        }
     }
+}
+
+/// What the handler is given: the delivery of the attempt before, made as new, or a new one.
+fn deliver(item: &Item, spare: Option<Arc<Delivery>>, slot: &Slot, settings: &Settings) -> Arc<Delivery> {
+    if let Some(mut spare) = spare
+        && let Some(delivery) = Arc::get_mut(&mut spare)
+    {
+        delivery.event.clone_from(&item.event);
+        delivery.attempt = item.attempt;
+        delivery.state.renew();
+        return spare;
+    }
+    Arc::new(Delivery {
+        event: item.event.clone(),
+        attempt: item.attempt,
+        subscription: slot.name.clone(),
+        outbox: Outbox::new(settings.outbox),
+        state: State::new(slot.store.clone(), settings.state),
+    })
 }
 
 /// Carries out what was decided. The order of the item, where it is to be settled in the queue.
