@@ -19,6 +19,7 @@ use crate::name::Name;
 use crate::publish::{Disposition, Receipt};
 use crate::route::Routes;
 use crate::slot::{Kind, Slot};
+use crate::topic::Filter;
 use crate::topics::{Directory, KnownRoutes};
 
 /// Most handlers that may stand between an event and the one from outside that began it.
@@ -166,6 +167,23 @@ impl Inner {
         let routes = Routes::new(slots.into_iter().map(|slot| (slot.clone(), slot.filters.load_full())));
         let gates = self.table.load().gates.clone();
         self.table.store(Arc::new(Table::new(gates, Arc::new(routes))));
+    }
+
+    /// Takes the filters away that one covers. The subscriptions that have no other, which keep theirs.
+    pub(crate) fn take_filters(&self, filter: &Filter) -> Vec<u64> {
+        let registry = self.lock_registry();
+        let mut without = Vec::new();
+        for slot in registry.slots.values().map(|registered| &registered.slot) {
+            let own = slot.filters.load();
+            let left: Vec<Filter> = own.iter().filter(|own| !filter.covers(own)).cloned().collect();
+            match left.len() {
+                same if same == own.len() => {}
+                0 => without.push(slot.number),
+                _ => slot.filters.store(Arc::new(left)),
+            }
+        }
+        self.rebuild(&registry);
+        without
     }
 
     /// No further event matches the subscription; what is queued is still handled.
