@@ -63,6 +63,7 @@ const FIGURES: &[(&str, Take)] = &[
     ("routing", Take::Thread(bus::routing)),
     ("queue", Take::Thread(bus::queue)),
     ("call", Take::Thread(sandbox::call)),
+    ("awaited", Take::Wall(sandbox::awaited)),
     ("fresh", Take::Thread(sandbox::fresh)),
     ("normalize", Take::Thread(sandbox::normalize)),
     ("instances", Take::Wall(sandbox::instances)),
