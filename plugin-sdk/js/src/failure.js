@@ -36,6 +36,8 @@ export class StoreError extends Error {
   constructor(code, detail) {
     super(`store: ${code}${detail ? `: ${detail}` : ""}`);
     this.code = code;
+    /** Others may have made room by then. */
+    this.isTransient = code === "other";
   }
 }
 
@@ -51,7 +53,7 @@ export function failureOf(error) {
   if (error instanceof Retry) {
     return { tag: "retry", val: { reason: clean(error.message), afterMs: error.afterMs ?? null } };
   }
-  if (error instanceof HttpError && error.isTransient) {
+  if ((error instanceof HttpError || error instanceof StoreError) && error.isTransient) {
     return { tag: "retry", val: { reason: clean(error.message), afterMs: null } };
   }
   return { tag: "reject", val: reasonOf(error) };

@@ -1,5 +1,6 @@
 /** The command line of this package. */
 
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "./build.mjs";
 import { test } from "./test.mjs";
@@ -27,7 +28,8 @@ export async function main(args) {
     console.log(HELP);
     return values.help === true;
   }
-  return COMMANDS[command](folder, values);
+  const { output, tools } = values;
+  return COMMANDS[command](folder, { output, tools: tools === undefined ? undefined : resolve(tools) });
 }
 
 /** Runs a command and ends the process as it ends. */

@@ -27,7 +27,7 @@ export async function test(folder, { tools } = {}) {
         return to;
       }),
     );
-    return run(process.execPath, ["--enable-source-maps", "--test", ...built], place);
+    return run(process.execPath, ["--enable-source-maps", "--test-reporter=spec", "--test", ...built], place);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
