@@ -4,6 +4,7 @@
 
 mod backlog;
 mod bad;
+mod conformance;
 mod delivery;
 mod grants;
 mod kv;
