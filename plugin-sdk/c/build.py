@@ -3,6 +3,7 @@
 
     python build.py DIR -o NAME.wasm     # the component
     python build.py DIR --test           # builds the tests in DIR/test natively, and runs them
+    python build.py --install            # only installs the compiler
 
 All .c, .cc and .cpp files of DIR (and of DIR/src) are the plugin; DIR and DIR/include are searched for headers. Each file of
 DIR/test is a program of its own, linked with the plugin and with plugbus_test.h: it passes if it ends with 0.
@@ -41,10 +42,11 @@ class BuildError(Exception):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Builds a plugbus plugin written in C or C++.")
-    parser.add_argument("project", type=Path, metavar="DIR", help="the plugin's folder")
+    parser.add_argument("project", type=Path, nargs="?", metavar="DIR", help="the plugin's folder [default: this one]", default=Path("."))
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the component goes")
     what.add_argument("--test", action="store_true", help="run the tests in DIR/test instead")
+    what.add_argument("--install", action="store_true", help="install the compiler, and no more")
     parser.add_argument("--tools", type=Path, metavar="DIR", help="where the compiler is kept [default: PLUGBUS_TOOLS, else DIR/.plugbus/tools]")
     parser.add_argument("--wit", type=Path, metavar="DIR", help="the contract [default: the one beside this SDK]")
     arguments = parser.parse_args()
@@ -53,6 +55,8 @@ def main() -> int:
         tools = (arguments.tools or Path(os.environ.get("PLUGBUS_TOOLS") or project / ".plugbus" / "tools")).resolve()
         tools.mkdir(parents=True, exist_ok=True)
         binaries = install(tools) / "bin"
+        if arguments.install:
+            return 0
         if arguments.test:
             test(project, binaries, tools)
         else:

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Builds a plugbus plugin written in Python: one component out of a project folder.
 
-    python build.py DIR -o NAME.wasm
+    python build.py DIR -o NAME.wasm    # the component
+    python build.py DIR --test          # runs the tests in DIR/tests natively
+    python build.py --install           # only installs the compiler
 
 DIR holds the plugin's module, `plugin.py` unless its `pyproject.toml` says otherwise:
 
@@ -51,25 +53,33 @@ class BuildError(Exception):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Builds a plugbus plugin written in Python.")
-    parser.add_argument("project", type=Path, metavar="DIR", help="the plugin's folder")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where the component goes")
+    parser.add_argument("project", type=Path, nargs="?", metavar="DIR", help="the plugin's folder [default: this one]", default=Path("."))
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the component goes")
+    what.add_argument("--test", action="store_true", help="run the tests in DIR/tests instead, with unittest")
+    what.add_argument("--install", action="store_true", help="install the compiler, and no more")
     parser.add_argument("--tools", type=Path, metavar="DIR", help="where the compiler is kept [default: PLUGBUS_TOOLS, else DIR/.plugbus/tools]")
     parser.add_argument("--wit", type=Path, metavar="DIR", help="the contract [default: the one beside this SDK]")
     arguments = parser.parse_args()
+    project = arguments.project.resolve()
+    tools = (arguments.tools or Path(os.environ.get("PLUGBUS_TOOLS") or project / ".plugbus" / "tools")).resolve()
     try:
-        build(arguments.project, arguments.output, arguments.tools, arguments.wit)
+        tools.mkdir(parents=True, exist_ok=True)
+        if arguments.install:
+            install_compiler(tools)
+        elif arguments.test:
+            test(project, tools)
+        else:
+            build(project, arguments.output, tools, arguments.wit or find_wit())
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def build(project: Path, output: Path, tools: Path | None = None, wit: Path | None = None) -> None:
+def build(project: Path, output: Path, tools: Path, wit: Path) -> None:
     """Builds `project` into `output`, which is replaced in one step."""
-    project = project.resolve()
     settings, dependencies = read_settings(project)
-    tools = (tools or Path(os.environ.get("PLUGBUS_TOOLS") or project / ".plugbus" / "tools")).resolve()
-    tools.mkdir(parents=True, exist_ok=True)
     compiler = install_compiler(tools)
     packages = install_dependencies(compiler, tools, dependencies) if dependencies else None
     source = project / settings.get("path", ".")
@@ -79,7 +89,7 @@ def build(project: Path, output: Path, tools: Path | None = None, wit: Path | No
         entry = Path(stage, "plugbus_entry.py")
         entry.write_text(ENTRY.format(module=module))
         built = Path(stage, "out.wasm")
-        command = [str(compiler / "bin" / "componentize-py"), "-q", "-d", str(wit or find_wit()), "-w", world]
+        command = [str(compiler / "bin" / "componentize-py"), "-q", "-d", str(wit), "-w", world]
         command += ["componentize", entry.stem, "-o", str(built)]
         for folder in [stage, str(source), str(SDK / "src"), *([str(packages)] if packages else [])]:
             command += ["-p", folder]
@@ -90,6 +100,17 @@ def build(project: Path, output: Path, tools: Path | None = None, wit: Path | No
         shutil.copyfile(built, staged)
         staged.replace(output)
     print(f"{output}: {output.stat().st_size} bytes")
+
+
+def test(project: Path, tools: Path) -> None:
+    """Runs the tests of `project` with this interpreter: the SDK, the plugin and its dependencies are on the path."""
+    settings, dependencies = read_settings(project)
+    folders = [project / settings.get("path", "."), SDK / "src"]
+    if dependencies:
+        folders.append(install_dependencies(install_compiler(tools), tools, dependencies))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders)), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "unittest", "discover", "-s", str(project / "tests"), "-t", str(project / "tests")]
+    run(command, environment, f"tests of {project} fail", cwd=project)
 
 
 def read_settings(project: Path) -> tuple[dict, list[str]]:
@@ -166,9 +187,9 @@ def once(folder: Path, install) -> None:
             done.touch()
 
 
-def run(command: list[str], environment: dict[str, str], wrong: str) -> None:
+def run(command: list[str], environment: dict[str, str], wrong: str, cwd: Path | None = None) -> None:
     try:
-        ended = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL)
+        ended = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, cwd=cwd)
     except OSError as error:
         raise BuildError(f"{wrong}: cannot run {command[0]}: {error}") from None
     if ended.returncode != 0:

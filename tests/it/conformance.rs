@@ -46,4 +46,6 @@ languages! {
     rust: tools "rust", trace None;
     js: tools "js", trace Some("at c.exception");
     ts: tools "js", trace Some("at handle");
+    python: tools "python", trace Some("in exception");
+    c: tools "c", trace None;
 }

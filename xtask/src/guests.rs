@@ -1,8 +1,10 @@
 //! `cargo xtask guests`: builds every guest of the workspace. Those in Rust (plugins, the tests' fixtures, the conformance
 //! guest) are built here for [`TARGET`]; those of every other language by its file in `guests/`, see [`language`].
 
+mod c;
 mod js;
 mod language;
+mod python;
 mod stamp;
 
 use std::fs;
