@@ -188,6 +188,9 @@ bool plugbus_event_json(const plugbus_event *event, plugbus_json *root);
 /* The value of an extension attribute; ptr is NULL where there is none. */
 plugbus_str plugbus_event_extension(const plugbus_event *event, const char *name);
 
+/* Whether a filter matches a topic. One that begins with a wildcard does not match the host's own `plugbus.` topics. */
+bool plugbus_topic_matches(const char *filter, plugbus_str topic);
+
 /* Memory until the handler (or plugbus_init) has returned: not zeroed, aligned for anything. */
 void *plugbus_alloc(size_t bytes);
 /* Text in such memory, with a NUL at its end. */

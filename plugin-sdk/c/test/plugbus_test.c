@@ -32,31 +32,15 @@ static plugbus_str keep(plugbus_str text) {
     return kept;
 }
 
-static bool matches(const char *filter, plugbus_str topic) {
-    const char *at = topic.ptr, *end = topic.ptr + topic.len;
-    bool host = topic.len >= 7 && memcmp(topic.ptr, "plugbus", 7) == 0 && (topic.len == 7 || topic.ptr[7] == '.');
-    if (host && (*filter == '*' || *filter == '>')) return false;
-    for (;;) {
-        size_t wanted = strcspn(filter, ".");
-        const char *dot = memchr(at, '.', (size_t)(end - at));
-        size_t found = (size_t)((dot ? dot : end) - at);
-        if (wanted == 1 && *filter == '>') return true;
-        if (!(wanted == 1 && *filter == '*') && (wanted != found || memcmp(filter, at, found) != 0)) return false;
-        if (!filter[wanted] || !dot) return !filter[wanted] && !dot;
-        filter += wanted + 1;
-        at = dot + 1;
-    }
-}
-
 plugbus_status plugbus_host_publish(plugbus_str topic, plugbus_str content_type, plugbus_str data,
                                     const plugbus_extension *extensions, size_t extensions_len, plugbus_str *answer) {
     bool granted = false;
-    for (size_t i = 0; i < grants_count; i++) granted = granted || matches(grants[i], topic);
+    for (size_t i = 0; i < grants_count; i++) granted = granted || plugbus_topic_matches(grants[i], topic);
     if (topic.len == 0 || topic.len > 255) {
         *answer = plugbus_printf("topic of %zu bytes; 1 to 255 are allowed", topic.len);
         return PLUGBUS_INVALID;
     }
-    if (!in_handler || !granted || matches("plugbus.>", topic)) {
+    if (!in_handler || !granted || plugbus_topic_matches("plugbus.>", topic)) {
         *answer = plugbus_printf("`" PLUGBUS_FMT "` is not covered by the manifest's `publish` filters", PLUGBUS_ARG(topic));
         return PLUGBUS_DENIED;
     }
@@ -153,7 +137,7 @@ bool plugbus_test_subscribes_to(const char *topic) {
     size_t count;
     const char *const *filters = plugbus_filters(&count);
     for (size_t i = 0; i < count; i++) {
-        if (matches(filters[i], plugbus_str_of(topic))) return true;
+        if (plugbus_topic_matches(filters[i], plugbus_str_of(topic))) return true;
     }
     return false;
 }
