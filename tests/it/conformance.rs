@@ -48,4 +48,5 @@ languages! {
     ts: tools "js", trace Some("at handle");
     python: tools "python", trace Some("in exception");
     c: tools "c", trace None;
+    go: tools "go", trace None;
 }

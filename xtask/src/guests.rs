@@ -2,6 +2,7 @@
 //! guest) are built here for [`TARGET`]; those of every other language by its file in `guests/`, see [`language`].
 
 mod c;
+mod go;
 mod js;
 mod language;
 mod python;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::stamp::{self, Stamp};
-use super::{Guests, c, js, python};
+use super::{Guests, c, go, js, python};
 use crate::process::ProcessError;
 use crate::workspace::Workspace;
 
@@ -47,7 +47,7 @@ pub(crate) trait Language {
 
 /// Every language but Rust.
 pub(crate) fn all() -> Vec<Box<dyn Language>> {
-    vec![Box::new(c::C), Box::new(js::JavaScript), Box::new(python::Python)]
+    vec![Box::new(c::C), Box::new(go::Go), Box::new(js::JavaScript), Box::new(python::Python)]
 }
 
 /// Where one language is built.
