@@ -31,7 +31,7 @@ export async function test(folder, { tools } = {}) {
         return to;
       }),
     );
-    return run(process.execPath, ["--enable-source-maps", "--test-reporter=spec", "--test", ...built], place);
+    return run(process.execPath, ["--enable-source-maps", "--test-reporter=spec", "--test", ...built], place, tools);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
@@ -58,8 +58,9 @@ async function testFiles(place) {
   return (await Promise.all(found)).flat().toSorted();
 }
 
-function run(program, args, cwd) {
-  const { status, error } = spawnSync(program, args, { cwd, stdio: "inherit" });
+function run(program, args, cwd, tools) {
+  const env = tools === undefined ? process.env : { ...process.env, PLUGBUS_JS_TOOLS: tools };
+  const { status, error } = spawnSync(program, args, { cwd, env, stdio: "inherit" });
   if (error !== undefined) throw error;
   return status === 0;
 }
