@@ -6,6 +6,7 @@ mod backlog;
 mod bad;
 mod conformance;
 mod delivery;
+mod engines;
 mod grants;
 mod kv;
 mod logs;

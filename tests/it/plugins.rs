@@ -3,5 +3,7 @@
 mod count_topics;
 mod log_jsonl;
 mod normalize_hooks;
+mod redact_js;
+mod relay_slack_ts;
 mod relay_webhook;
 mod together;

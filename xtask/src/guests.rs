@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use self::language::{LanguageError, Project};
+use self::language::{Kind, LanguageError, Project};
 use crate::process::{self, ProcessError};
 use crate::setup::TARGET;
 use crate::workspace::{Package, Target, Workspace};
@@ -23,7 +23,7 @@ use crate::workspace::{Package, Target, Workspace};
 pub(crate) const FIXTURES: &str = "plugbus-fixtures";
 
 /// The package of the conformance suite's guest in Rust.
-const CONFORMANCE: &str = "plugbus-conformance";
+pub(crate) const CONFORMANCE: &str = "plugbus-conformance";
 
 /// The cargo profile that guests are built with, see the root Cargo.toml.
 pub(crate) const PROFILE: &str = "guest";
@@ -65,7 +65,11 @@ impl Guests {
 
     /// Where the component of a project goes.
     fn file(&self, project: &Project) -> PathBuf {
-        let folder = if project.is_plugin { &self.plugins } else { &self.conformance };
+        let folder = match project.kind {
+            Kind::Plugin => &self.plugins,
+            Kind::Conformance => &self.conformance,
+            Kind::Fixture => &self.fixtures,
+        };
         folder.join(&project.name).with_extension("wasm")
     }
 }
@@ -95,18 +99,18 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Guests, GuestsError> {
         process::run(cargo.args(plugins.iter().map(|(package, _)| format!("--package={package}"))))?;
     }
     let others: Vec<_> = language::all().iter().flat_map(|one| language::projects(workspace, one.marker())).collect();
-    let kept = |is_plugin: bool| -> Vec<&str> {
-        others.iter().filter(|other| other.is_plugin == is_plugin).map(|other| other.name.as_str()).collect()
+    let kept = |kind: Kind| -> Vec<&str> {
+        others.iter().filter(|other| other.kind == kind).map(|other| other.name.as_str()).collect()
     };
-    place_all(&plugins, &kept(true), &output, &guests.plugins)?;
-    place_all(&[("rust", "plugbus_conformance")], &kept(false), &output, &guests.conformance)?;
+    place_all(&plugins, &kept(Kind::Plugin), &output, &guests.plugins)?;
+    place_all(&[("rust", "plugbus_conformance")], &kept(Kind::Conformance), &output, &guests.conformance)?;
 
     // A call of its own: examples bring in their package's dev-dependencies, which would change the plugins' features.
     let mut cargo = workspace.cargo();
     cargo.args(["build", "--examples", "--target", TARGET, "--profile", PROFILE]);
     process::run(cargo.args(["--package", FIXTURES]))?;
     let fixtures = fixtures(workspace);
-    place_all(&fixtures, &[], &output.join("examples"), &guests.fixtures)?;
+    place_all(&fixtures, &kept(Kind::Fixture), &output.join("examples"), &guests.fixtures)?;
 
     println!("guests: {} plugins in {}", plugins.len(), guests.plugins.display());
     println!("guests: {} fixtures in {}", fixtures.len(), guests.fixtures.display());

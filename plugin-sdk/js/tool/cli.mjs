@@ -9,7 +9,7 @@ const HELP = `plugbus-js build [DIR] [-o FILE]   makes a component of the projec
 plugbus-js test [DIR]              checks its types, if it has a tsconfig.json, and runs its *.test.js and *.test.ts
 
   -o, --output FILE   the component; by default NAME.wasm in the project, NAME being that of its package.json
-  --tools DIR         where node_modules with the pinned tools is; by default beside the SDK`;
+  --tools DIR         where node_modules with the pinned tools is; by default the variable PLUGBUS_JS_TOOLS, else beside the SDK`;
 
 const COMMANDS = {
   async build(folder, options) {
@@ -28,7 +28,7 @@ export async function main(args) {
     console.log(HELP);
     return values.help === true;
   }
-  const { output, tools } = values;
+  const { output, tools = process.env.PLUGBUS_JS_TOOLS } = values;
   return COMMANDS[command](folder, { output, tools: tools === undefined ? undefined : resolve(tools) });
 }
 

@@ -13,9 +13,13 @@ const LEFT_OUT = ["node_modules", "target"];
 /** Whether all is well. */
 export async function test(folder, { tools } = {}) {
   const place = resolve(folder);
-  if (!(await checkTypes(place, tools))) return false;
+  const hasTypes = await exists(join(place, "tsconfig.json"));
+  if (hasTypes && !checkTypes(place, tools)) return false;
   const files = await testFiles(place);
-  if (files.length === 0) throw new Error(`${place} has no tests: no file is called NAME.test.js or NAME.test.ts`);
+  if (files.length === 0) {
+    if (hasTypes) return true;
+    throw new Error(`${place} has no tests: no file is called NAME.test.js or NAME.test.ts`);
+  }
   const esbuild = await load("esbuild", tools);
   // In the project, so that what a test imports from packages is found from there.
   const work = await mkdtemp(join(place, ".plugbus-test-"));
@@ -27,16 +31,16 @@ export async function test(folder, { tools } = {}) {
         return to;
       }),
     );
-    return run(process.execPath, ["--enable-source-maps", "--test-reporter=spec", "--test", ...built], place);
+    return run(process.execPath, ["--enable-source-maps", "--test-reporter=spec", "--test", ...built], place, tools);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
 }
 
-/** `tsc`, where the project has a tsconfig.json. */
-async function checkTypes(place, tools) {
+const exists = (path) => access(path).then(() => true, () => false);
+
+function checkTypes(place, tools) {
   const config = join(place, "tsconfig.json");
-  if (!(await access(config).then(() => true, () => false))) return true;
   const require = createRequire(tools === undefined ? config : join(tools, "package.json"));
   const compiler = require.resolve("typescript/bin/tsc");
   const types = tools === undefined ? [] : ["--typeRoots", join(tools, "node_modules/@types")];
@@ -54,8 +58,9 @@ async function testFiles(place) {
   return (await Promise.all(found)).flat().toSorted();
 }
 
-function run(program, args, cwd) {
-  const { status, error } = spawnSync(program, args, { cwd, stdio: "inherit" });
+function run(program, args, cwd, tools) {
+  const env = tools === undefined ? process.env : { ...process.env, PLUGBUS_JS_TOOLS: tools };
+  const { status, error } = spawnSync(program, args, { cwd, env, stdio: "inherit" });
   if (error !== undefined) throw error;
   return status === 0;
 }

@@ -64,7 +64,7 @@ function handle(event: Event, config: Config): unknown {
       return;
     }
     case "c.binary":
-      publish("out.binary", payload("application/octet-stream", event.bytes.slice().reverse()));
+      publish("out.binary", payload("application/octet-stream", event.bytes.toReversed()));
       return;
     case "c.count":
       publish("out.count", { n: (event.data as { n: number }).n });

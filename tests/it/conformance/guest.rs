@@ -1,6 +1,5 @@
 //! A language's guest in a host of its own.
 
-use std::env;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use tokio::sync::OnceCell;
 use crate::support::events::Recorder;
 use crate::support::host::{PLENTY_OF_TIME, Place, TestHost};
 use crate::support::log::Lines;
+use crate::support::shipped;
 use crate::support::wait::PATIENCE;
 
 /// Longest time that the machine may take to compile a guest; the largest is 18 MB, and others build meanwhile.
@@ -38,13 +38,9 @@ pub(super) struct Guest {
 }
 
 impl Language {
-    /// Whether its guest can be tested. Where its tools could not be had it is skipped, by name; in CI that fails.
+    /// Whether its guest can be tested, see [`shipped::is_there`].
     pub(super) fn is_there(&self) -> bool {
-        let Some(reason) = built::skipped(self.tools) else { return true };
-        let is_ci = env::var("CI").is_ok_and(|value| value == "true" || value == "1");
-        assert!(!is_ci, "{} was skipped: {reason}", self.name);
-        println!("{} is SKIPPED: {reason}", self.name);
-        false
+        shipped::is_there(self.tools)
     }
 
     /// Starts a host with the guest in it.

@@ -63,8 +63,23 @@ pub(crate) struct Project {
     /// The name of the folder, and of the component.
     pub(crate) name: String,
     pub(crate) folder: PathBuf,
-    /// Whether it stands in `plugins`, and not in `tests/conformance`.
-    pub(crate) is_plugin: bool,
+    pub(crate) kind: Kind,
+}
+
+/// What a guest is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// In `plugins`.
+    Plugin,
+    /// In `tests/conformance`.
+    Conformance,
+    /// In `tests/fixtures`: what only one language can do wrong.
+    Fixture,
+}
+
+impl Kind {
+    const ALL: [(Self, &str); 3] =
+        [(Self::Plugin, "plugins"), (Self::Conformance, "tests/conformance"), (Self::Fixture, "tests/fixtures")];
 }
 
 /// Why the guests of a language are not there.
@@ -115,12 +130,12 @@ pub(crate) fn test(workspace: &Workspace, guests: &Guests) -> Result<(), Process
 /// The projects of a language: the folders with its marker, in the order of their names.
 pub(crate) fn projects(workspace: &Workspace, marker: &str) -> Vec<Project> {
     let mut found = Vec::new();
-    for (parent, is_plugin) in [("plugins", true), ("tests/conformance", false)] {
+    for (kind, parent) in Kind::ALL {
         let entries = fs::read_dir(workspace.root.join(parent)).into_iter().flatten().flatten();
         let folders = entries.map(|entry| entry.path()).filter(|folder| folder.join(marker).is_file());
         found.extend(folders.filter_map(|folder| {
             let name = folder.file_name()?.to_str()?.to_owned();
-            Some(Project { name, folder, is_plugin })
+            Some(Project { name, folder, kind })
         }));
     }
     found.sort_by(|a, b| a.folder.cmp(&b.folder));
@@ -203,12 +218,18 @@ mod tests {
     #[test]
     fn the_projects_of_a_language_are_the_folders_with_its_marker() {
         let root = tempfile::tempdir().unwrap();
-        for file in ["plugins/b/go.mod", "plugins/a/go.mod", "plugins/c/Cargo.toml", "tests/conformance/go/go.mod"] {
+        for file in [
+            "plugins/b/go.mod",
+            "plugins/a/go.mod",
+            "plugins/c/Cargo.toml",
+            "tests/conformance/go/go.mod",
+            "tests/fixtures/x/go.mod",
+        ] {
             write(&root.path().join(file), "").unwrap();
         }
         let workspace = Workspace { root: root.path().into(), target: root.path().into(), packages: Vec::new() };
         let found = projects(&workspace, "go.mod");
-        let named: Vec<_> = found.iter().map(|project| (project.name.as_str(), project.is_plugin)).collect();
-        assert_eq!(named, [("a", true), ("b", true), ("go", false)]);
+        let named: Vec<_> = found.iter().map(|project| (project.name.as_str(), project.kind)).collect();
+        assert_eq!(named, [("a", Kind::Plugin), ("b", Kind::Plugin), ("go", Kind::Conformance), ("x", Kind::Fixture)]);
     }
 }

@@ -46,10 +46,12 @@ class Exchange {
       if (error.code === "timed-out") throw error;
     }
     this.#wait(answer);
-    const got = answer.get()?.val;
+    // An option of a result (whether it was taken before) of a result (whether there is one).
+    const got = answer.get();
     if (got?.tag !== "ok") throw broken("the answer is not there");
-    if (got.val.tag !== "ok") throw this.#error(got.val.val);
-    return this.#read(this.#hold(got.val.val), request.responseBytesMax);
+    const { tag, val } = got.val;
+    if (tag !== "ok") throw this.#error(val);
+    return this.#read(this.#hold(val), request.responseBytesMax);
   }
 
   release() {
