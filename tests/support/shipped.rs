@@ -25,6 +25,15 @@ pub(crate) fn changed_manifest(name: &str, change: impl FnOnce(&mut Table)) -> S
     table.to_string()
 }
 
+/// The sample manifest with times that a busy machine keeps.
+pub(crate) fn patient_manifest(name: &str) -> String {
+    changed_manifest(name, |table| {
+        let limits = table.entry("limits").or_insert_with(|| Table::new().into());
+        let times = ["deadline_ms", "deadline_init_ms"].map(|key| (key.to_owned(), 120_000.into()));
+        limits.as_table_mut().unwrap().extend(times);
+    })
+}
+
 /// Whether the plugins of a toolchain were built. Where it could not be had they are skipped, by name; in CI that fails.
 pub(crate) fn is_there(tools: &str) -> bool {
     let Some(reason) = built::skipped(tools) else { return true };
