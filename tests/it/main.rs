@@ -10,6 +10,7 @@ mod engines;
 mod grants;
 mod kv;
 mod logs;
+mod manage;
 mod plugins;
 mod reload;
 mod spin;

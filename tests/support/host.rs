@@ -120,6 +120,7 @@ fn config(folder: &Path) -> Config {
         serve_socket: false,
         ..Config::default()
     };
+    config.http.enabled = false;
     config.loader.rescan_ms = 200;
     config.loader.settle_ms = 10;
     config.loader.unload_grace_ms = 100;

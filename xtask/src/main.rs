@@ -2,6 +2,7 @@
 
 mod backlog;
 mod bench;
+mod clients;
 mod crash;
 mod demo;
 mod fuzz;
@@ -40,8 +41,13 @@ enum Task {
     Demo,
     /// Check formatting, run clippy on the host and on the guests, and build the documentation. Warnings are errors.
     Lint,
-    /// Set up, build the guests, and run the demo, the crash test and every test of the workspace.
+    /// Set up, build the guests, and run the demo, the crash test, the clients and every test of the workspace.
     Test,
+    /// Install real clients (npm, PyPI, Chromium) into target/tools/clients and run their tests against a real daemon.
+    Clients {
+        /// Parts of names of test files in tests/clients. All when none is named.
+        names: Vec<String>,
+    },
     /// Kill a real daemon again and again while events stream in, and see that nothing acknowledged is lost or done twice.
     Crash(crash::CrashArguments),
     /// Run the fuzz targets of tests/fuzz, each for a bounded time.
@@ -77,6 +83,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Task::Demo => demo::run(&workspace)?,
         Task::Lint => lint::run(&workspace)?,
         Task::Test => test::run(&workspace)?,
+        Task::Clients { ref names } => clients::build_and_run(&workspace, names)?,
         Task::Crash(ref arguments) => crash::run(&workspace, arguments)?,
         Task::Fuzz(ref arguments) => fuzz::run(&workspace, arguments)?,
         Task::Backlog(ref arguments) => backlog::run(&workspace, arguments)?,

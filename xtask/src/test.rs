@@ -1,8 +1,9 @@
-//! `cargo xtask test`: the target, the guests, the demo, the crash test, then every test of the workspace, the integration
-//! tests last.
+//! `cargo xtask test`: the target, the guests, the demo, the crash test, the clients, then every test of the workspace, the
+//! integration tests last.
 
 use thiserror::Error;
 
+use crate::clients::{self, ClientsError};
 use crate::crash::{self, CrashArguments, CrashError};
 use crate::demo::{self, DemoError};
 use crate::guests::{self, GuestsError};
@@ -31,6 +32,8 @@ pub(crate) enum TestError {
     Demo(#[source] DemoError),
     #[error("the crash test fails")]
     Crash(#[source] CrashError),
+    #[error(transparent)]
+    Clients(#[from] ClientsError),
     #[error("tests of the crates fail")]
     Crates(#[source] ProcessError),
     #[error("examples in the documentation fail")]
@@ -60,6 +63,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TestError> {
     demo::run(workspace).map_err(TestError::Demo)?;
     let arguments = CrashArguments { rounds: crash::ROUNDS, seed: Some(CRASH_SEED) };
     crash::run(workspace, &arguments).map_err(TestError::Crash)?;
+    clients::run(workspace, &[])?;
     cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]).map_err(TestError::Doc)?;
     let mut crates = vec!["test", "--workspace", "--no-fail-fast", "--lib", "--bins"];
     crates.extend(crate_tests(workspace).flat_map(|name| ["--test", name]));

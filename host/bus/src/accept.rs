@@ -74,7 +74,7 @@ impl Inline {
                 Self::Handlers => !observes,
                 Self::Observers => observes,
             },
-            Kind::Queued | Kind::Stream => false,
+            Kind::Watch { .. } | Kind::Queued | Kind::Stream => false,
         }
     }
 }
@@ -120,14 +120,23 @@ impl Inner {
             Err(full) => return Err(PublishError::Full { by: full.name.clone(), draft: Box::new(draft) }),
         };
         // The host's own events are not the journal's: they have no number of its.
-        let seq = if self.durable.is_none() { self.seq.fetch_add(1, Relaxed) + 1 } else { 0 };
-        let event = Arc::new(self.stamp(draft, seq));
+        let number = || if self.durable.is_none() { self.seq.fetch_add(1, Relaxed) + 1 } else { 0 };
         self.counters.accepted.fetch_add(1, Relaxed);
         routed.count();
-        if event.hops > publisher.hops_max() {
-            return Ok(self.too_many_hops(event));
+        if draft.hops.max(inline::depth()) > publisher.hops_max() {
+            return Ok(self.too_many_hops(Arc::new(self.stamp(draft, number()))));
         }
-        let mut placed = Placed::new(Receipt::new(event.id.clone(), event.seq));
+        let mut watching = 0;
+        let make = || {
+            let event = Arc::new(self.stamp(draft, number()));
+            watching = self.show_watchers(&event, &routed);
+            event
+        };
+        let event = match &self.history {
+            Some(history) => history.append(make),
+            None => make(),
+        };
+        let mut placed = Placed::new(Receipt { matched: watching, ..Receipt::new(event.id.clone(), event.seq) });
         if !self.call_inline(Inline::All, &event, &routed.slots, waiter, &mut placed.receipt) {
             self.place(&event, &routed.slots, waiter, publisher.may_wait(), places, &mut placed);
         }
@@ -194,7 +203,7 @@ impl Inner {
         places
     }
 
-    fn check(&self, draft: &Draft, publisher: Publisher) -> Result<(), PublishError> {
+    pub(crate) fn check(&self, draft: &Draft, publisher: Publisher) -> Result<(), PublishError> {
         let refused = || Box::new(draft.clone());
         let phase = self.phase.load(SeqCst);
         if phase == phase::CLOSED || (phase == phase::DRAINING && publisher.is_outside()) {
@@ -267,7 +276,7 @@ impl Inner {
         }
         let published = entry.map(|(entry, _)| entry.published.clone());
         let is_listed = published.is_some();
-        let routed = Arc::new(Routed::new(table.routes.matching(topic), published));
+        let routed = Arc::new(Routed::new(table.routes.clone(), topic, published));
         if is_listed {
             table.known.insert(topic, &routed);
         }
@@ -326,6 +335,16 @@ impl Inner {
         false
     }
 
+    /// Offers an event to the watchers that match now; returns how many. One that has begun since the event was routed gets it:
+    /// it is what makes past and live join.
+    pub(crate) fn show_watchers(&self, event: &Arc<Event>, routed: &Routed) -> usize {
+        let table = self.table.load();
+        if Arc::ptr_eq(&table.routes, &routed.routes) {
+            return offer_to_watchers(event, &routed.slots);
+        }
+        offer_to_watchers(event, &table.routes.matching(&event.topic))
+    }
+
     /// Puts an event into the queues of those who match.
     pub(crate) fn place(
         &self,
@@ -337,7 +356,7 @@ impl Inner {
         placed: &mut Placed,
     ) {
         let receipt = &mut placed.receipt;
-        let slots = || slots.iter().filter(|slot| !matches!(slot.kind, Kind::Inline { .. }));
+        let slots = || slots.iter().filter(|slot| slot.kind.is_queued());
         if let Some(waiter) = waiter {
             slots().filter(|slot| slot.wants(&event.source)).for_each(|slot| waiter.expect(&slot.name));
         }
@@ -372,6 +391,22 @@ impl Inner {
         self.progressed();
         Placed::new(receipt)
     }
+}
+
+fn offer_to_watchers(event: &Arc<Event>, slots: &[Arc<Slot>]) -> usize {
+    let mut watching = 0;
+    for slot in slots {
+        let Kind::Watch { queue, counters } = &slot.kind else { continue };
+        watching += 1;
+        slot.counters.matched.fetch_add(1, Relaxed);
+        if queue.offer(event) {
+            counters.watched.fetch_add(1, Relaxed);
+        } else {
+            slot.counters.dropped.fetch_add(1, Relaxed);
+            counters.missed.fetch_add(1, Relaxed);
+        }
+    }
+    watching
 }
 
 /// A subscription that matched turned out not to take the event.

@@ -13,6 +13,7 @@ use crate::dead::{AttemptRecord, DeadLetter, DeadLetterLimits, DeadLetters, Dead
 use crate::durable::Durable;
 use crate::event::{Event, EventLimits};
 use crate::gate::Gate;
+use crate::history::History;
 use crate::journal::Write;
 use crate::lifecycle::Watchers;
 use crate::name::Name;
@@ -52,6 +53,8 @@ pub(crate) struct Inner {
     /// The journal, where the bus has one.
     pub(crate) durable: Option<Durable>,
     pub(crate) watchers: Arc<Watchers>,
+    /// The last events, where it has none and remembers some.
+    pub(crate) history: Option<Arc<History>>,
 }
 
 /// The life of a bus.
@@ -102,7 +105,7 @@ pub(crate) struct BusCounters {
 }
 
 impl Inner {
-    pub(crate) fn new(config: Config, durable: Option<Durable>) -> Self {
+    pub(crate) fn new(config: Config, durable: Option<Durable>, history: Option<Arc<History>>) -> Self {
         Self {
             phase: AtomicU8::new(phase::OPEN),
             entering: AtomicUsize::new(0),
@@ -114,6 +117,7 @@ impl Inner {
             counters: BusCounters::default(),
             durable,
             watchers: Arc::default(),
+            history,
             config,
         }
     }
@@ -158,7 +162,7 @@ impl Inner {
         // registration.
         slots.sort_by_key(|slot| {
             let kind = match slot.kind {
-                Kind::Inline { observes: true, .. } => 0,
+                Kind::Inline { observes: true, .. } | Kind::Watch { .. } => 0,
                 Kind::Inline { observes: false, .. } => 1,
                 Kind::Queued | Kind::Stream => 2,
             };
@@ -191,6 +195,15 @@ impl Inner {
         let mut registry = self.lock_registry();
         if let Some(registered) = registry.slots.get_mut(&number) {
             registered.routed = false;
+            self.rebuild(&registry);
+        }
+    }
+
+    /// Gives a subscription other filters. Nothing if it is out already.
+    pub(crate) fn set_filters(&self, slot: &Slot, filters: Vec<Filter>) {
+        let registry = self.lock_registry();
+        if registry.slots.contains_key(&slot.number) {
+            slot.filters.store(Arc::new(filters));
             self.rebuild(&registry);
         }
     }

@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 use crate::event::{Draft, Event, JSON, Payload};
 use crate::topic::{Topic, TopicError};
 
+pub mod raw;
+
 /// An event in the JSON format.
 #[must_use]
 pub fn to_json(event: &Event) -> Value {
@@ -101,6 +103,46 @@ pub fn draft_from_json(value: &Value) -> Result<Draft, CloudEventError> {
         draft.extensions.push((name.as_str().into(), extension(name, value)?.into()));
     }
     Ok(draft)
+}
+
+/// Checks what the specification demands and [`draft_from_json`] does not: `specversion`, `id`, `source` and `type` are there,
+/// and `source` and `dataschema` are a URI reference and a URI.
+///
+/// # Errors
+/// [`CloudEventError`] names the attribute.
+pub fn check_required(json: &Map<String, Value>) -> Result<(), CloudEventError> {
+    for name in ["specversion", "id", "source", "type"] {
+        text(json, name)?.ok_or(CloudEventError::Missing(name))?;
+    }
+    if let Some(source) = text(json, "source")?
+        && !is_uri_reference(source)
+    {
+        return Err(wrong("source", "is no URI reference; white space and other characters are percent-encoded there"));
+    }
+    if let Some(schema) = text(json, "dataschema")?
+        && !(is_uri_reference(schema) && schema.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme)))
+    {
+        return Err(wrong("dataschema", "is no URI with a scheme"));
+    }
+    Ok(())
+}
+
+/// Whether a text has only the characters of RFC 3986. Pure.
+fn is_uri_reference(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    let mut fits = !text.is_empty();
+    while let (true, Some(byte)) = (fits, bytes.next()) {
+        fits = match byte {
+            b'%' => bytes.by_ref().take(2).filter(u8::is_ascii_hexdigit).count() == 2,
+            byte => byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(&byte),
+        };
+    }
+    fits
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 const KNOWN: &[&str] = &[

@@ -107,6 +107,9 @@ impl DeadLetterBox<'_> {
                 }
             };
         }
+        if let Kind::Watch { .. } = slot.kind {
+            return Err(ReplayError::NoSubscription(name.clone()));
+        }
         if slot.is_full_for(letter.event.size_bytes()) {
             return Err(ReplayError::Full(name.clone()));
         }

@@ -252,6 +252,7 @@ impl Inner {
                 let mut placed = Placed::new(Receipt { seq: event.seq, ..before });
                 let routed = self.route(&event.topic, None);
                 routed.count();
+                placed.receipt.matched += self.show_watchers(&event, &routed);
                 self.call_inline(Inline::Observers, &event, &routed.slots, ticket.waiter.as_ref(), &mut placed.receipt);
                 self.place(
                     &event,

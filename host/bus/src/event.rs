@@ -248,7 +248,7 @@ impl Draft {
         id + source.len() + body_bytes(&self.topic, self.subject.as_deref(), &self.payload, &self.extensions)
     }
 
-    /// Marks the draft as a consequence of an event: one hop further, and `traceparent` and subject passed on unless the
+    /// Marks the draft as a consequence of an event: one hop further, `traceparent` (with `tracestate`) and subject passed on unless the
     /// draft has its own.
     #[must_use]
     pub fn caused_by(mut self, cause: &Event) -> Self {
@@ -259,6 +259,10 @@ impl Draft {
         let traced = self.extensions.iter().any(|(name, _)| &**name == "traceparent");
         if !traced && let Some(parent) = cause.extension("traceparent") {
             self.extensions.push(("traceparent".into(), parent.into()));
+            // It belongs to the parent: the one means nothing without the other.
+            if let Some(state) = cause.extension("tracestate") {
+                self.extensions.push(("tracestate".into(), state.into()));
+            }
         }
         self
     }

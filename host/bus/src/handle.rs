@@ -15,6 +15,7 @@ use crate::durable::Durable;
 use crate::event::{Draft, Event, EventLimits, Payload};
 use crate::gate::{Gate, GateGuard, GateKind, HoldGuard, HoldMode, MuteGuard};
 use crate::handler::Reply;
+use crate::history::{History, HistoryLimits, HistoryStats};
 use crate::journal::{Journal, Sink};
 use crate::name::Name;
 use crate::placed::{Accepted, Placed};
@@ -54,6 +55,7 @@ impl Publishing {
 pub struct BusBuilder {
     config: Config,
     journal: Option<Arc<dyn Journal>>,
+    history: Option<HistoryLimits>,
 }
 
 impl Default for Bus {
@@ -74,6 +76,7 @@ impl Default for BusBuilder {
                 strict_topics: false,
             },
             journal: None,
+            history: None,
         }
     }
 }
@@ -129,10 +132,19 @@ impl BusBuilder {
         self
     }
 
+    /// Remembers the last events in memory, for watchers that [begin in the past](crate::Watch::from). A bus with a journal has
+    /// them there and keeps no history. Default none.
+    #[must_use]
+    pub fn history(mut self, limits: HistoryLimits) -> Self {
+        self.history = Some(limits);
+        self
+    }
+
     /// Makes the bus. Needs no runtime.
     #[must_use]
     pub fn build(self) -> Bus {
-        let inner = Arc::new(Inner::new(self.config, self.journal.map(Durable::new)));
+        let history = self.history.filter(|_| self.journal.is_none()).map(|limits| Arc::new(History::new(limits)));
+        let inner = Arc::new(Inner::new(self.config, self.journal.map(Durable::new), history));
         if let Some(durable) = &inner.durable {
             let sink: Arc<dyn Sink> = inner.clone();
             durable.journal.attach(Arc::downgrade(&sink));
@@ -166,6 +178,17 @@ impl Bus {
             Accepted::Placed(Placed { receipt, waits }) if waits.is_empty() => Ok(receipt),
             accepted => accepted.finish().await,
         }
+    }
+
+    /// Checks a draft as [`Bus::publish`] does before anybody sees it: its attributes, its size, its topic. Whether there is room
+    /// for it is not asked.
+    ///
+    /// # Errors
+    /// [`PublishError`] hands the draft back.
+    pub fn check(&self, draft: impl Into<Draft>) -> Result<Draft, PublishError> {
+        let draft = draft.into();
+        self.inner.check(&draft, Publisher::Waiting)?;
+        Ok(draft)
     }
 
     /// Begins to publish an event: it has its place in the order of all events when this returns. Whoever publishes many
@@ -364,6 +387,12 @@ impl Bus {
             subscriptions: self.inner.lock_registry().slots.len(),
             dead_letters: self.inner.dead.stats(),
         }
+    }
+
+    /// What the bus's history holds, where it keeps one.
+    #[must_use]
+    pub fn history_stats(&self) -> Option<HistoryStats> {
+        self.inner.history.as_ref().map(|history| history.stats())
     }
 
     /// Waits for one event that matches and satisfies the predicate.

@@ -16,7 +16,6 @@ use crate::event::Event;
 use crate::handle::Bus;
 use crate::name::Name;
 use crate::settlement::{Settlement, settle};
-use crate::slot::Kind;
 
 /// What was left when a bus was shut down.
 #[derive(Debug, Default)]
@@ -139,7 +138,7 @@ impl Inner {
         let idle = journal_idle()
             && self.slots().iter().chain(&self.leaving()).all(|slot| {
                 let held = slot.read_queue(|queue| queue.is_held() && queue.in_flight() == 0);
-                matches!(slot.kind, Kind::Inline { .. }) || held || slot.is_idle()
+                !slot.kind.is_queued() || held || slot.is_idle()
             });
         idle && journal_idle() && self.counters.accepted.load(SeqCst) == accepted
     }

@@ -29,6 +29,7 @@ use crate::settlement::{Settlement, Waiter, settle};
 use crate::state::StateStore;
 use crate::stats::Counters;
 use crate::topic::Filter;
+use crate::watch::{WatchCounters, WatchQueue};
 
 /// Longest wait of somebody who brings events of the past to a durable subscription, for one event.
 const PAST_WAIT: Duration = Duration::from_secs(60);
@@ -73,10 +74,19 @@ pub(crate) enum Kind {
         /// Sees what is accepted and cannot stop it: called after the journal, where there is one.
         observes: bool,
     },
+    /// Offered inside publish to a watcher's own bounded queue: neither settled nor ever a dead letter.
+    Watch { queue: Arc<WatchQueue>, counters: Arc<WatchCounters> },
     /// Through the queue, to worker tasks. What is left at the end becomes dead letters.
     Queued,
     /// Through the queue, to a stream that its owner reads. What is left at the end is counted.
     Stream,
+}
+
+impl Kind {
+    /// Whether events wait in the slot's queue.
+    pub(crate) fn is_queued(&self) -> bool {
+        matches!(self, Self::Queued | Self::Stream)
+    }
 }
 
 struct State {
@@ -174,7 +184,7 @@ impl Slot {
             }
             WhenFull::DropOldest | WhenFull::DropNewest | WhenFull::Spill => (false, false),
         };
-        if !refuses || matches!(self.kind, Kind::Inline { .. }) || !self.wants_under(&settings, source) {
+        if !refuses || !self.kind.is_queued() || !self.wants_under(&settings, source) {
             return Kept::NotNeeded;
         }
         let mut state = self.lock();
@@ -397,6 +407,9 @@ impl Slot {
         self.work.notify_waiters();
         self.room.notify_waiters();
         self.feed.notify_one();
+        if let Kind::Watch { queue, .. } = &self.kind {
+            queue.close();
+        }
         left
     }
 
@@ -427,7 +440,7 @@ impl Slot {
                 self.counters.discarded.fetch_add(1, Relaxed);
                 settle(item.waiter.as_ref(), &self.name, || Settlement::Dropped);
             }
-            Kind::Inline { .. } | Kind::Queued => self.bury(item, DeadReason::Unsubscribed),
+            Kind::Inline { .. } | Kind::Watch { .. } | Kind::Queued => self.bury(item, DeadReason::Unsubscribed),
         }
     }
 

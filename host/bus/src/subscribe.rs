@@ -268,9 +268,10 @@ impl Subscribe {
         Ok(EventStream::new(Subscription::new(Control::new(slot))))
     }
 
-    fn register(self, kind: Kind) -> Result<Arc<Slot>, SubscribeError> {
+    pub(crate) fn register(self, kind: Kind) -> Result<Arc<Slot>, SubscribeError> {
         let filters = self.filters?;
-        if filters.is_empty() || filters.len() > FILTERS_MAX {
+        let is_watch = matches!(kind, Kind::Watch { .. });
+        if (filters.is_empty() && !is_watch) || filters.len() > FILTERS_MAX {
             return Err(SubscribeError::FilterCount { count: filters.len() });
         }
         check_durable(&self.bus, self.durable, self.name.is_some(), &self.settings, &kind)?;

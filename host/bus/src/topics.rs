@@ -12,6 +12,7 @@ use arc_swap::ArcSwapOption;
 use serde::Serialize;
 
 use crate::settings::WhenFull;
+use crate::route::Routes;
 use crate::slot::Slot;
 use crate::topic::{Filter, Topic};
 
@@ -49,6 +50,8 @@ pub(crate) struct KnownRoutes(RwLock<HashMap<Topic, Arc<Routed>>>);
 /// Who matches a topic.
 #[derive(Debug)]
 pub(crate) struct Routed {
+    /// The routes that it was found in.
+    pub(crate) routes: Arc<Routes<Slot>>,
     pub(crate) slots: Vec<Arc<Slot>>,
     /// Whether one of them hands events back when its queue is full.
     pub(crate) some_refuse: bool,
@@ -68,9 +71,10 @@ impl KnownRoutes {
 
 impl Routed {
     /// Settings change together with the routes.
-    pub(crate) fn new(slots: Vec<Arc<Slot>>, published: Option<Arc<AtomicU64>>) -> Self {
+    pub(crate) fn new(routes: Arc<Routes<Slot>>, topic: &Topic, published: Option<Arc<AtomicU64>>) -> Self {
+        let slots = routes.matching(topic);
         let some_refuse = slots.iter().any(|slot| slot.settings.load().when_full == WhenFull::Refuse);
-        Self { slots, some_refuse, published }
+        Self { routes, slots, some_refuse, published }
     }
 
     /// Counts an event that was accepted on the topic.

@@ -217,8 +217,8 @@ own events, such as plugbus.plugin.rejected, are shown only by a filter that nam
 A watcher never slows the daemon: one that reads too slowly misses events and is told how many ({\"missed\":12} with --json).
 
 Examples:
-With --from, the past comes first, out of the daemon's journal, and the live events follow without a gap or a double. Such a
-watcher misses nothing that the journal still has; what was retired from it is said ({\"retired\":…} with --json).
+With --from, the past comes first, out of the daemon's journal (or, without one, out of the last events that it has in memory),
+and the live events follow without a gap or a double. Such a watcher misses nothing that is still there; what was retired from it is said ({\"retired\":…} with --json).
 
   plugbus tail
   plugbus tail 'hook.*.bash' 'plugbus.>' --json

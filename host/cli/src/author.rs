@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use plugbus::socket;
+use plugbus::bus::cloudevents::raw;
 use plugbus_author::{Built, Dev, Happened, Project};
 use serde_json::json;
 
@@ -73,7 +73,7 @@ fn as_line(happened: &Happened) -> String {
         Happened::Doing(text) => json!({ "doing": text }),
         Happened::Built(built) => json!({ "built": { "wasm": built.wasm, "bytes": built.bytes } }),
         Happened::NotBuilt(error) => json!({ "not_built": chain(error) }),
-        Happened::Event(event) => match socket::event_json(event) {
+        Happened::Event(event) => match raw::write(event) {
             Ok(event) => return format!("{{\"event\":{event}}}"),
             Err(error) => json!({ "event_not_shown": error.to_string() }),
         },

@@ -56,6 +56,7 @@ async fn serve(config: Config) -> Outcome {
     tracing::info!(
         pid = std::process::id(),
         socket = host.socket().map(|path| path.display().to_string()),
+        http = host.http_addr().map(|addr| addr.to_string()),
         plugins_dir = %host.config().plugins_dir.display(),
         "ready"
     );

@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 mod file;
+mod http;
 pub mod keys;
+
+pub use http::{Http, Tls};
 
 /// Everything that can be set. Read the fields' defaults from [`Config::default`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +37,8 @@ pub struct Config {
     pub dead_letters: DeadLetters,
     /// The journal.
     pub journal: Journal,
+    /// The last events in memory, where there is no journal.
+    pub history: History,
     /// The engine.
     pub sandbox: Sandbox,
     /// The plugins folder.
@@ -42,6 +47,10 @@ pub struct Config {
     pub clients: Clients,
     /// What hooks leave while no daemon answers.
     pub spool: Spool,
+    /// The gateway: HTTP on a port.
+    pub http: Http,
+    /// Certificate and key of the gateway.
+    pub tls: Tls,
     /// What the binary logs. The library logs through `tracing` and sets nothing up.
     pub log: Log,
 }
@@ -114,6 +123,17 @@ pub enum OnFull {
     Refuse,
     /// The oldest events go, settled or not; what each subscription lost is counted and reported.
     DropOldestAndReport,
+}
+
+/// The last events in memory: what a watcher can begin with where there is no journal. A host with a journal has them there and
+/// keeps no history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct History {
+    /// Events kept. Default 10,000; 0 keeps none.
+    pub events_max: u64,
+    /// Bytes of events kept. Default 16 MiB.
+    pub bytes_max: u64,
 }
 
 /// Settings of the engine.
@@ -250,9 +270,10 @@ impl Config {
     pub fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config = file::parse(text, path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for given in
-            [Some(&mut config.plugins_dir), Some(&mut config.data_dir), config.socket.as_mut()].into_iter().flatten()
-        {
+        let (tls, http) = (&mut config.tls, &mut config.http);
+        let given = [Some(&mut config.plugins_dir), Some(&mut config.data_dir), config.socket.as_mut()];
+        let more = [http.tokens.as_mut(), tls.cert.as_mut(), tls.key.as_mut()];
+        for given in given.into_iter().chain(more).flatten() {
             *given = folder.join(&*given);
         }
         Ok(config)
@@ -313,10 +334,13 @@ impl Default for Config {
             events: Events::default(),
             dead_letters: DeadLetters::default(),
             journal: Journal::default(),
+            history: History::default(),
             sandbox: Sandbox::default(),
             loader: Loader::default(),
             clients: Clients::default(),
             spool: Spool::default(),
+            http: Http::default(),
+            tls: Tls::default(),
             log: Log::default(),
         }
     }
@@ -347,6 +371,12 @@ impl Default for Journal {
             writes_max: 4096,
             absent_max_ms: 24 * 3_600_000,
         }
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { events_max: 10_000, bytes_max: 16 << 20 }
     }
 }
 

@@ -2,22 +2,29 @@
 
 use std::fs::DirBuilder;
 use std::io;
-use std::num::NonZeroUsize;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus_bus::{Bus, DeadLetterLimits, EventLimits, ShutdownReport};
-use plugbus_journal::{DiskJournal, JournalConfig, OnFull, OpenError, SyncMode};
+use plugbus_bus::{Bus, DeadLetterLimits, HistoryLimits, ShutdownReport};
+use plugbus_journal::{DiskJournal, OpenError};
 use plugbus_loader::{Loader, LoaderConfig, LoaderError};
-use plugbus_sandbox::{LogSink, Pooling, Sandbox, SandboxConfig, SandboxError};
+use plugbus_sandbox::{LogSink, Sandbox, SandboxConfig, SandboxError};
 
+use plugbus_gateway::{Bound as BoundGateway, Gateway, GatewayError, GatewayStats, Server as HttpServer};
 use tokio::task::JoinHandle;
 
-use crate::config::{self, Config, ConfigError, Sync, size};
+use crate::admin::HostAdmin;
+use crate::config::{self, Config, ConfigError, size};
 use crate::socket::{Bound, Limits, Server, Services, SocketError, SocketStats};
 use crate::spool::{Looking, Taker};
+
+mod http;
+mod settings;
+
+use settings::{event_limits, history_limits, journal_config, loader_config, sandbox_config};
 
 /// How often cursors of subscriptions that are away are looked at.
 const UPKEEP: Duration = Duration::from_secs(60);
@@ -32,11 +39,16 @@ pub struct Host {
     bus: Bus,
     loader: Option<Loader>,
     server: Option<Server>,
+    gateway: Gateway,
+    /// The gateway on its port.
+    http: Option<HttpServer>,
     journal: Option<Arc<DiskJournal>>,
     /// Looks after the journal now and then; ends with the host.
     upkeep: Option<Upkeep>,
     /// Takes in what hooks leave; ends with the host.
     looking: Option<Looking>,
+    /// What the gateway asks for figures and plugins; it holds it weakly.
+    _services: Arc<Services>,
     config: Config,
 }
 
@@ -46,6 +58,8 @@ pub struct HostBuilder {
     config: Config,
     bus: Option<Bus>,
     no_plugins: bool,
+    /// What is wrong with an address that was given; said at the start.
+    wrong: Option<ConfigError>,
     log: Option<Arc<dyn LogSink>>,
     sandbox: Option<Adjust<SandboxConfig>>,
     loader: Option<Adjust<LoaderConfig>>,
@@ -56,8 +70,9 @@ impl Default for HostBuilder {
     fn default() -> Self {
         let journal = config::Journal { enabled: false, ..config::Journal::default() };
         let spool = config::Spool { enabled: false, ..config::Spool::default() };
-        let config = Config { journal, spool, ..Config::default() };
-        Self { config, bus: None, no_plugins: false, log: None, sandbox: None, loader: None }
+        let http = config::Http { enabled: false, ..config::Http::default() };
+        let config = Config { journal, spool, http, ..Config::default() };
+        Self { config, bus: None, no_plugins: false, wrong: None, log: None, sandbox: None, loader: None }
     }
 }
 
@@ -92,6 +107,9 @@ pub enum HostError {
     /// The socket cannot be served.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The gateway cannot be served.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// The engine cannot be made.
     #[error("cannot make the sandbox")]
     Sandbox(#[from] SandboxError),
@@ -132,6 +150,23 @@ impl Host {
         self.server.as_ref().map(Server::stats).unwrap_or_default()
     }
 
+    /// Where HTTP is served, if it is served on a port: with the port that was found where 0 was asked for.
+    #[must_use]
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(HttpServer::addr)
+    }
+
+    /// The routes of the gateway, to be mounted in an axum app of your own.
+    pub fn http_router(&self) -> axum::Router {
+        self.gateway.router()
+    }
+
+    /// What the gateway counted.
+    #[must_use]
+    pub fn http_stats(&self) -> GatewayStats {
+        self.gateway.stats()
+    }
+
     /// What it runs with.
     #[must_use]
     pub fn config(&self) -> &Config {
@@ -158,13 +193,18 @@ impl Host {
         if let Some(server) = &self.server {
             server.drain();
         }
+        self.gateway.drain();
         let report = self.bus.shutdown(grace).await;
         if let Some(loader) = &self.loader {
             let cut_off = loader.stop().await;
             tracing::debug!(cut_off, "plugins stopped");
         }
+        self.gateway.close();
         if let Some(server) = self.server.take() {
             server.close(LAST_LINES).await;
+        }
+        if let Some(http) = self.http.take() {
+            http.close(LAST_LINES).await;
         }
         report
     }
@@ -213,6 +253,14 @@ impl HostBuilder {
         self
     }
 
+    /// Serves HTTP there: `127.0.0.1:7117`, or `127.0.0.1:0` for any port that is free ([`Host::http_addr`] says which).
+    /// Without it nothing is served on a port; [`Host::http_router`] is there all the same.
+    pub fn http(mut self, listen: &str) -> Self {
+        self.config.http.enabled = true;
+        self.wrong = self.config.set("http.listen", listen, "HostBuilder::http").err().or(self.wrong);
+        self
+    }
+
     /// Uses this bus instead of making one from the configuration; native subscriptions made before the start see the
     /// very first events. The configuration's bounds on dead letters and its `source` do not apply to it; its bounds on
     /// events should be the bus's own.
@@ -251,7 +299,8 @@ impl HostBuilder {
     /// # Errors
     /// [`HostError`]; a plugin that cannot be loaded is none, it is reported as rejected.
     pub async fn start(self) -> Result<Host, HostError> {
-        let Self { config, bus, no_plugins, log, sandbox, loader } = self;
+        let Self { config, bus, no_plugins, wrong, log, sandbox, loader } = self;
+        wrong.map_or(Ok(()), Err)?;
         config.check()?;
         make_folder("data_dir", &config.data_dir, 0o700)?;
         let bound = if config.serve_socket { Some(Bound::take(&config.socket_path()).await?) } else { None };
@@ -259,6 +308,9 @@ impl HostBuilder {
             Some(bus) => (bus, None),
             None => make_bus(&config).await?,
         };
+        let admin = Arc::new(HostAdmin::default());
+        let gateway = Gateway::new(bus.clone(), Some(admin.clone()), http::settings(&config))?;
+        let http = if config.http.enabled { Some(gateway.bind().await?) } else { None };
         let loader = if no_plugins {
             None
         } else {
@@ -278,9 +330,12 @@ impl HostBuilder {
         let look = Duration::from_millis(config.spool.look_ms);
         let looking = taker.as_ref().map(|taker| Looking::start(taker.clone(), look));
         let limits = Limits::new(&config);
-        let services = Services::new(bus.clone(), loader.clone(), journal.clone(), limits).with_taker(taker);
-        let server = bound.map(|bound| bound.serve(Arc::new(services)));
-        Ok(Host { bus, loader, server, journal, upkeep, looking, config })
+        let services = Services::new(bus.clone(), loader.clone(), journal.clone(), gateway.clone(), limits);
+        let services = Arc::new(services.with_taker(taker));
+        admin.begin(&services);
+        let server = bound.map(|bound| bound.serve(services.clone()));
+        let http = http.map(BoundGateway::serve);
+        Ok(Host { bus, loader, server, gateway, http, journal, upkeep, looking, _services: services, config })
     }
 }
 
@@ -329,6 +384,8 @@ async fn make_bus(config: &Config) -> Result<(Bus, Option<Arc<DiskJournal>>), Ho
     let builder =
         Bus::builder().event_limits(event_limits(config)).dead_letters(dead).default_source(config.source.as_str());
     if !config.journal.enabled {
+        let HistoryLimits { events_max, .. } = history_limits(config);
+        let builder = if events_max > 0 { builder.history(history_limits(config)) } else { builder };
         return Ok((builder.build(), None));
     }
     let settings = journal_config(config);
@@ -337,62 +394,6 @@ async fn make_bus(config: &Config) -> Result<(Bus, Option<Arc<DiskJournal>>), Ho
     let opened = tokio::task::spawn_blocking(|| DiskJournal::open(settings)).await?;
     let journal = Arc::new(opened.map_err(|source| HostError::Journal { path, source: source.into() })?);
     Ok((builder.journal(journal.clone()).build(), Some(journal)))
-}
-
-fn journal_config(config: &Config) -> JournalConfig {
-    let given = &config.journal;
-    JournalConfig {
-        sync: match given.sync {
-            Sync::Always => SyncMode::Always,
-            Sync::Group => SyncMode::Group,
-            Sync::Os => SyncMode::Os,
-        },
-        bytes_max: given.bytes_max,
-        age_max: Duration::from_millis(given.age_max_ms),
-        on_full: match given.on_full {
-            config::OnFull::Refuse => OnFull::Refuse,
-            config::OnFull::DropOldestAndReport => OnFull::DropOldest,
-        },
-        dedupe_events_max: size(given.dedupe_events_max),
-        dedupe_age: Duration::from_millis(given.dedupe_age_ms),
-        writes_max: size(given.writes_max),
-        ..JournalConfig::new(config.journal_dir())
-    }
-}
-
-fn event_limits(config: &Config) -> EventLimits {
-    EventLimits {
-        data_bytes_max: size(config.events.data_bytes_max),
-        extensions_max: size(config.events.extensions_max),
-    }
-}
-
-fn sandbox_config(config: &Config) -> SandboxConfig {
-    let given = &config.sandbox;
-    SandboxConfig {
-        cache_dir: given.compile_cache.then(|| config.data_dir.join("cache")),
-        component_bytes_max: size(given.component_bytes_max),
-        compiles_max: size(given.compiles_max),
-        instances_max: u32::try_from(given.instances_max).unwrap_or(u32::MAX),
-        pooling: if given.pooling { Pooling::Auto } else { Pooling::Off },
-        stack_bytes: size(given.stack_bytes),
-        tick: Duration::from_millis(given.tick_ms),
-    }
-}
-
-fn loader_config(config: &Config) -> LoaderConfig {
-    let given = &config.loader;
-    LoaderConfig {
-        rescan: Duration::from_millis(given.rescan_ms),
-        settle: Duration::from_millis(given.settle_ms),
-        drain_grace: Duration::from_millis(given.drain_grace_ms),
-        unload_grace: Duration::from_millis(given.unload_grace_ms),
-        plugins_max: size(given.plugins_max),
-        wasm_bytes_max: config.sandbox.component_bytes_max,
-        loads_max: NonZeroUsize::new(size(given.loads_max)).unwrap_or(NonZeroUsize::MIN),
-        event_limits: event_limits(config),
-        ..LoaderConfig::new(&config.plugins_dir)
-    }
 }
 
 /// Makes a folder that is not there; one that is there keeps its mode.
@@ -417,25 +418,5 @@ impl std::fmt::Debug for Host {
 impl std::fmt::Debug for HostBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HostBuilder").field("config", &self.config).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_of_the_configuration_are_those_of_the_crates_below() {
-        let config = Config::default();
-        let (loader, below) = (loader_config(&config), LoaderConfig::new("./plugins.d"));
-        assert_eq!(format!("{loader:?}"), format!("{below:?}"));
-        assert_eq!((loader.event_limits, event_limits(&config)), (below.event_limits, EventLimits::default()));
-        let sandbox = SandboxConfig { cache_dir: None, ..sandbox_config(&config) };
-        assert_eq!(format!("{sandbox:?}"), format!("{:?}", SandboxConfig::default()));
-        let dead = DeadLetterLimits::default();
-        assert_eq!(
-            (size(config.dead_letters.count_max), size(config.dead_letters.bytes_max)),
-            (dead.letters_max, dead.bytes_max)
-        );
     }
 }

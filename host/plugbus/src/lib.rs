@@ -16,6 +16,7 @@
 //! variables read. [`socket`] is how other processes on the machine reach it, [`check`] runs one component on one event
 //! without a host, and [`inspect`] looks at one without running it.
 
+mod admin;
 pub mod check;
 pub mod config;
 mod host;
@@ -26,6 +27,7 @@ pub mod spool;
 
 pub use host::{Host, HostBuilder, HostError};
 pub use plugbus_bus as bus;
+pub use plugbus_gateway as gateway;
 pub use plugbus_journal as journal;
 pub use plugbus_loader as loader;
 pub use plugbus_sandbox as sandbox;

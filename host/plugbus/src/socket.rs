@@ -3,6 +3,9 @@
 //! [`protocol`] is what goes over it, [`client`] is a client without a runtime. A host with a socket
 //! ([`HostBuilder::socket`](crate::HostBuilder::socket)) accepts connections, each a task of its own.
 //!
+//! Whoever begins with a capital letter speaks HTTP, and is handed to the [gateway](plugbus_gateway) with every right: nobody but
+//! the owner can open the socket.
+//!
 //! What bounds it: the number of connections (one over is told so and closed), one request in hand for each, the length of
 //! a line, the times for reading, writing and silence, and the queue of each watcher; all in
 //! [`Clients`], all counted in [`SocketStats`]. Clients wait for the bus where a subscription's
@@ -12,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus_bus::Bus;
+use plugbus_bus::{Bus, WatchLimits};
+use plugbus_gateway::Gateway;
 use plugbus_journal::DiskJournal;
 use plugbus_loader::Loader;
 
@@ -31,11 +35,11 @@ mod lines;
 mod operations;
 mod place;
 pub mod protocol;
-mod watch_queue;
 
 pub use counters::SocketStats;
-pub(crate) use event::text_or_encoded;
-pub use event::{NewEvent, NewEventError, parse_event, to_json as event_json};
+pub use event::{NewEvent, NewEventError, parse_event};
+pub(crate) use event::{text_or_encoded, to_json as event_json};
+pub(crate) use operations::past;
 pub use place::{PATH_BYTES_MAX, SocketError};
 
 use counters::{Counters, Gauge, count};
@@ -53,8 +57,7 @@ pub(crate) struct Limits {
     line_timeout: Duration,
     idle_timeout: Duration,
     write_timeout: Duration,
-    watch_events_max: usize,
-    watch_bytes_max: usize,
+    watch: WatchLimits,
 }
 
 impl Limits {
@@ -66,8 +69,7 @@ impl Limits {
             line_timeout: Duration::from_millis(clients.line_timeout_ms),
             idle_timeout: Duration::from_millis(clients.idle_timeout_ms),
             write_timeout: Duration::from_millis(clients.write_timeout_ms),
-            watch_events_max: size(clients.watch_events_max),
-            watch_bytes_max: size(clients.watch_bytes_max),
+            watch: WatchLimits { events_max: size(clients.watch_events_max), bytes_max: size(clients.watch_bytes_max) },
         }
     }
 }
@@ -78,13 +80,26 @@ pub(crate) struct Services {
     pub(crate) loader: Option<Loader>,
     pub(crate) journal: Option<Arc<DiskJournal>>,
     pub(crate) taker: Option<Arc<Taker>>,
+    /// Speaks with clients whose first byte begins no line of ours.
+    pub(crate) gateway: Gateway,
     pub(crate) limits: Limits,
     counters: Counters,
 }
 
 impl Services {
-    pub(crate) fn new(bus: Bus, loader: Option<Loader>, journal: Option<Arc<DiskJournal>>, limits: Limits) -> Self {
-        Self { bus, loader, journal, taker: None, limits, counters: Counters::default() }
+    /// What the socket counted.
+    pub(crate) fn socket_stats(&self) -> SocketStats {
+        self.counters.read()
+    }
+
+    pub(crate) fn new(
+        bus: Bus,
+        loader: Option<Loader>,
+        journal: Option<Arc<DiskJournal>>,
+        gateway: Gateway,
+        limits: Limits,
+    ) -> Self {
+        Self { bus, loader, journal, taker: None, gateway, limits, counters: Counters::default() }
     }
 
     /// The same with somebody who takes in what hooks leave.

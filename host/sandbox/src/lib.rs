@@ -63,7 +63,7 @@ pub use inspect::{Anatomy, Need, NeededImport, Producer, inspect};
 pub use limits::Limits;
 pub use link::{LinkError, MissingGrant};
 pub use log::{LogLevel, LogLine, LogSink, TracingLog};
-pub use metrics::MetricsSnapshot;
+pub use metrics::{FUEL_STEPS, MetricsSnapshot};
 pub use origin::{Host, Origin, OriginError, Scheme};
 pub use sandbox::{Sandbox, SandboxError};
 pub use template::{StartError, Template};

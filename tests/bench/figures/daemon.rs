@@ -25,7 +25,7 @@ impl<'a> Daemon<'a> {
         let log = File::create(place.path().join("log")).expect("a log file is made");
         let mut command = plugbus(place.path());
         let child = command
-            .args(["run", &format!("--journal-enabled={journal}")])
+            .args(["run", &format!("--journal-enabled={journal}"), "--http-listen=127.0.0.1:0"])
             .stderr(log)
             .spawn()
             .expect("`plugbus` starts");

@@ -36,7 +36,8 @@ impl Cli {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments).current_dir(&self.folder).env_clear();
-        command.env("PLUGBUS_SOCKET", self.socket()).stdin(Stdio::null());
+        // A port of its own: another daemon may have the usual one.
+        command.env("PLUGBUS_SOCKET", self.socket()).env("PLUGBUS_HTTP_LISTEN", "127.0.0.1:0").stdin(Stdio::null());
         command
     }
 

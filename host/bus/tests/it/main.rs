@@ -18,3 +18,4 @@ mod publish;
 mod stream;
 mod support;
 mod threads;
+mod watch;

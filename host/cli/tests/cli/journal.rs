@@ -139,10 +139,26 @@ fn a_new_plugin_begins_where_its_manifest_says() {
 }
 
 #[test]
+fn a_tail_from_the_past_reads_the_history_where_there_is_no_journal() {
+    let place = Place::new();
+    let daemon = place.daemon_with(|command| command.args(["--journal-enabled", "false", "--history-events-max", "3"]));
+    for number in 1..=5 {
+        place.ok(&["emit", "a", &number.to_string()]);
+    }
+    let shown = place.ok(&["tail", "--from", "1", "--json", "-n", "3"]);
+    let data = shown.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).unwrap()["data"].clone());
+    assert!(shown.starts_with("{\"first\":3,\"retired\":2}"), "{shown}");
+    assert_eq!(data.collect::<Vec<_>>(), [3, 4, 5]);
+    let history = &place.json(&["stats"])["history"];
+    assert_eq!((&history["events"], &history["retired"]), (&Value::from(3), &Value::from(2)));
+    daemon.stop();
+}
+
+#[test]
 fn a_host_without_a_journal_says_so() {
     let place = Place::new();
     place.plugin("strict", &Guest::replies('a').binary(), "durable = true\n");
-    let daemon = place.daemon_with(|command| command.args(["--journal-enabled", "false"]));
+    let daemon = place.daemon_with(|command| command.args(["--journal-enabled", "false", "--history-events-max", "0"]));
     for args in [&["replay"][..], &["tail", "--from", "1"]] {
         let refused = place.run(args);
         assert_eq!(refused.code(), Some(1));

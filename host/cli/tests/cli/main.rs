@@ -10,6 +10,7 @@ mod emit;
 mod faults;
 mod folder;
 mod hook;
+mod http;
 mod inspect;
 mod install;
 mod journal;

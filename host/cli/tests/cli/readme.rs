@@ -26,6 +26,8 @@ struct Newcomer<'a> {
     daemon: Option<Daemon<'a>>,
     tails: Vec<Child>,
     printed: String,
+    /// Variables of the shell.
+    set: Vec<(String, String)>,
 }
 
 impl<'a> Newcomer<'a> {
@@ -40,7 +42,7 @@ impl<'a> Newcomer<'a> {
         let greet = folder.join("greet/target/wasm32-wasip2/release");
         fs::create_dir_all(&greet).unwrap();
         fs::copy(built::fixture("greet"), greet.join("greet.wasm")).unwrap();
-        Self { place, daemon: None, tails: Vec::new(), printed: String::new() }
+        Self { place, daemon: None, tails: Vec::new(), printed: String::new(), set: Vec::new() }
     }
 
     fn shell(&self, line: &str) -> Command {
@@ -50,13 +52,25 @@ impl<'a> Newcomer<'a> {
         shell
             .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
             .env("PLUGBUS_SOCKET", self.place.path().join("s"));
+        shell.envs(self.set.iter().map(|(name, value)| (name, value)));
         shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         shell
     }
 
     fn types(&mut self, line: &str) {
         // The plugin of one's own stands beside the repository; here it is in the folder of the test.
-        let line = line.replace("../greet", "greet");
+        let mut line = line.replace("../greet", "greet");
+        // The daemon of the test has a port of its own.
+        if let Some(daemon) = &self.daemon {
+            line = line.replace("127.0.0.1:7117", daemon.http());
+        }
+        // Each line has a shell of its own, which knows what was set before.
+        if let Some((name, value)) =
+            line.split_once('=').filter(|(name, _)| name.bytes().all(|b| b.is_ascii_lowercase()))
+        {
+            self.set.push((name.to_owned(), value.trim_matches('\'').to_owned()));
+            return;
+        }
         match line.strip_suffix(" &") {
             Some("plugbus run") => self.daemon = Some(self.place.daemon()),
             Some(tail) => {

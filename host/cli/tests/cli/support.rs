@@ -21,6 +21,8 @@ pub(crate) fn plugbus(folder: &Path) -> Command {
 /// Any command, in the same surroundings.
 pub(crate) fn in_folder(mut command: Command, folder: &Path) -> Command {
     command.current_dir(folder).env_clear().env("PLUGBUS_SOCKET", folder.join("s")).stdin(Stdio::null());
+    // Every test has a port of its own.
+    command.env("PLUGBUS_HTTP_LISTEN", "127.0.0.1:0");
     command
 }
 
@@ -60,8 +62,8 @@ impl Place {
 
     /// The same with more arguments.
     pub(crate) fn daemon_with(&self, adjust: impl FnOnce(&mut Command) -> &mut Command) -> Daemon<'_> {
-        let daemon = self.starting(adjust);
-        daemon.wait_log("ready");
+        let mut daemon = self.starting(adjust);
+        daemon.ready = daemon.wait_log("ready");
         daemon
     }
 
@@ -88,7 +90,7 @@ impl Place {
             }
             all
         });
-        Daemon { place: self, child, log, reader: Some(reader) }
+        Daemon { place: self, child, log, reader: Some(reader), ready: String::new() }
     }
 
     /// Runs a command to its end.
@@ -166,16 +168,24 @@ pub(crate) struct Daemon<'a> {
     child: Child,
     log: std::sync::mpsc::Receiver<String>,
     reader: Option<JoinHandle<String>>,
+    /// What it said when it was ready.
+    ready: String,
 }
 
 impl Daemon<'_> {
-    /// Waits for a line of the log.
-    pub(crate) fn wait_log(&self, text: &str) {
+    /// Where it serves HTTP, as it said when it was ready.
+    pub(crate) fn http(&self) -> &str {
+        let (_, rest) = self.ready.split_once("http=\"").unwrap_or_else(|| panic!("no port in `{}`", self.ready));
+        rest.split('"').next().unwrap()
+    }
+
+    /// Waits for a line of the log; the line.
+    pub(crate) fn wait_log(&self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.log.recv_timeout(left) {
-                Ok(line) if line.contains(text) => return,
+                Ok(line) if line.contains(text) => return line,
                 Ok(_) => {}
                 Err(error) => panic!("`{text}` is not in the log: {error}"),
             }

@@ -1,5 +1,6 @@
 //! Text to [`Config`]: finds what is wrong, says where, and names the nearest right key.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 
@@ -9,8 +10,10 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
 use super::keys::{self, KEYS, Kind};
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Tls};
 
+/// Most texts of a value that is several.
+const TEXTS_MAX: usize = 64;
 /// Longest text of a value that a message repeats.
 const SHOWN_CHARS: usize = 60;
 
@@ -34,8 +37,12 @@ pub(super) fn set(config: &mut Config, name: &str, text: &str) -> Result<(), Str
             Ok(number) => Value::Integer(number),
             Err(_) => Value::String(text.into()),
         },
+        Kind::Texts => {
+            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+            Value::Array(words.map(|word| Value::String(word.into())).collect())
+        }
         Kind::Switch => text.parse::<bool>().map_or_else(|_| Value::String(text.into()), Value::Boolean),
-        Kind::Path | Kind::Text | Kind::Choice(_) => Value::String(text.into()),
+        Kind::Path | Kind::Address | Kind::Text | Kind::Choice(_) => Value::String(text.into()),
     };
     check_value(key.kind, &value).map_err(|problem| format!("`{name}` {problem}"))?;
     let mut table = Table::try_from(&*config).map_err(|error| error.to_string())?;
@@ -60,8 +67,13 @@ pub(super) fn check(config: &Config) -> Result<(), String> {
             return Err(format!("`{name}` is empty; a path is needed"));
         }
     }
-    let rest = Config { plugins_dir: "p".into(), data_dir: "d".into(), socket: None, ..config.clone() };
+    let mut rest = Config { plugins_dir: "p".into(), data_dir: "d".into(), socket: None, ..config.clone() };
+    rest.http.tokens = None;
+    rest.tls = Tls::default();
     let values = Table::try_from(rest).map_err(|error| error.to_string())?;
+    if config.tls.cert.is_some() != config.tls.key.is_some() {
+        return Err("`tls.cert` and `tls.key` go together; one of them is missing".into());
+    }
     for key in KEYS {
         let found = match key.name.split_once('.') {
             None => values.get(key.name),
@@ -123,6 +135,14 @@ fn check_value(kind: Kind, value: &Value) -> Result<(), String> {
         (Kind::Switch, _) => Err(format!("is {shown}; true or false is allowed")),
         (Kind::Path, Value::String(text)) if !text.is_empty() => Ok(()),
         (Kind::Path, _) => Err(format!("is {shown}; a path is needed")),
+        (Kind::Address, Value::String(text)) if text.parse::<SocketAddr>().is_ok() => Ok(()),
+        (Kind::Address, _) => {
+            Err(format!("is {shown}; an IP address and a port are needed, such as 127.0.0.1:7117 or [::1]:7117"))
+        }
+        (Kind::Texts, Value::Array(all)) if all.len() <= TEXTS_MAX && all.iter().all(is_plain_text) => Ok(()),
+        (Kind::Texts, _) => {
+            Err(format!("is {shown}; at most {TEXTS_MAX} texts of 1 to {ATTRIBUTE_BYTES_MAX} bytes are allowed"))
+        }
         (Kind::Text, Value::String(text)) if is_plain(text) => Ok(()),
         (Kind::Text, _) => {
             Err(format!("is {shown}; text of 1 to {ATTRIBUTE_BYTES_MAX} bytes without control characters is needed"))
@@ -130,6 +150,10 @@ fn check_value(kind: Kind, value: &Value) -> Result<(), String> {
         (Kind::Choice(choices), Value::String(text)) if choices.contains(&text.as_str()) => Ok(()),
         (Kind::Choice(choices), _) => Err(format!("is {shown}; one of {} is allowed", choices.join(", "))),
     }
+}
+
+fn is_plain_text(value: &Value) -> bool {
+    value.as_str().is_some_and(is_plain)
 }
 
 /// Whether a text may be an attribute of every event. Pure.

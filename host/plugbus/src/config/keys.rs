@@ -31,8 +31,12 @@ pub enum Kind {
     Switch,
     /// A path.
     Path,
+    /// An IP address and a port: `127.0.0.1:7117`, `[::1]:7117`.
+    Address,
     /// Text of 1 to 255 bytes without control characters.
     Text,
+    /// Any number of texts: an array in the file, with commas between elsewhere.
+    Texts,
     /// One of these.
     Choice(&'static [&'static str]),
 }
@@ -90,6 +94,10 @@ keys! {
         "Writes on their way into the journal at one time [default: 4096]";
     "journal.absent_max_ms" "journal-absent-max-ms" "PLUGBUS_JOURNAL_ABSENT_MAX_MS" number(1, 3650 * DAY_MS),
         "How long the place of a plugin that is gone is kept in the journal, a day unless set [default: 86400000]";
+    "history.events_max" "history-events-max" "PLUGBUS_HISTORY_EVENTS_MAX" number(0, 10_000_000),
+        "Last events kept in memory where there is no journal, 0 for none [default: 10000]";
+    "history.bytes_max" "history-bytes-max" "PLUGBUS_HISTORY_BYTES_MAX" number(1, 16 << 30),
+        "Bytes of them [default: 16 MiB]";
     "sandbox.compile_cache" "sandbox-compile-cache" "PLUGBUS_SANDBOX_COMPILE_CACHE" Kind::Switch,
         "Keep compiled code in <data_dir>/cache [default: true]";
     "sandbox.component_bytes_max" "sandbox-component-bytes-max" "PLUGBUS_SANDBOX_COMPONENT_BYTES_MAX" number(1, 1 << 30),
@@ -136,6 +144,39 @@ keys! {
         "Bytes that hooks leave there; what does not fit is refused [default: 16 MiB]";
     "spool.events_max" "spool-events-max" "PLUGBUS_SPOOL_EVENTS_MAX" number(1, 10_000_000),
         "Events that hooks leave there [default: 10000]";
+    "http.enabled" "http-enabled" "PLUGBUS_HTTP_ENABLED" Kind::Switch,
+        "Whether to serve HTTP on a port [default: true]";
+    "http.listen" "http-listen" "PLUGBUS_HTTP_LISTEN" Kind::Address,
+        "Address and port to serve HTTP on; port 0 takes any that is free [default: 127.0.0.1:7117]";
+    "http.upload" "http-upload" "PLUGBUS_HTTP_UPLOAD" Kind::Switch,
+        "Whether plugins may be uploaded and removed over HTTP; it runs their code here [default: false]";
+    "http.tokens" "http-tokens" "PLUGBUS_HTTP_TOKENS" Kind::Path,
+        "File of tokens, a line `name token scope...` for each, mode 0600 [default: none]";
+    "http.hosts" "http-hosts" "PLUGBUS_HTTP_HOSTS" Kind::Texts,
+        "Names under which HTTP is served beside localhost and addresses, with commas between [default: none]";
+    "http.origins" "http-origins" "PLUGBUS_HTTP_ORIGINS" Kind::Texts,
+        "Origins of web pages that may ask beside the gateway's own, with commas between [default: none]";
+    "http.connections_max" "http-connections-max" "PLUGBUS_HTTP_CONNECTIONS_MAX" number(1, 100_000),
+        "HTTP connections at one time [default: 1024]";
+    "http.header_bytes_max" "http-header-bytes-max" "PLUGBUS_HTTP_HEADER_BYTES_MAX" number(8 << 10, 1 << 20),
+        "Bytes of a request's line and headers [default: 32 KiB]";
+    "http.header_timeout_ms" "http-header-timeout-ms" "PLUGBUS_HTTP_HEADER_TIMEOUT_MS" number(1, DAY_MS),
+        "Time to send a request's headers, and for which a connection may be idle [default: 30000]";
+    "http.body_bytes_max" "http-body-bytes-max" "PLUGBUS_HTTP_BODY_BYTES_MAX" number(1, 1 << 30),
+        "Bytes of a request's body [default: 4 MiB]";
+    "http.body_timeout_ms" "http-body-timeout-ms" "PLUGBUS_HTTP_BODY_TIMEOUT_MS" number(1, DAY_MS),
+        "Time to send a request's body [default: 30000]";
+    "http.write_timeout_ms" "http-write-timeout-ms" "PLUGBUS_HTTP_WRITE_TIMEOUT_MS" number(1, DAY_MS),
+        "Time in which a client must take a byte of what is sent to it [default: 30000]";
+    "http.batch_events_max" "http-batch-events-max" "PLUGBUS_HTTP_BATCH_EVENTS_MAX" number(1, 100_000),
+        "Events of one batch [default: 1000]";
+    "http.requests_per_second_max" "http-requests-per-second-max" "PLUGBUS_HTTP_REQUESTS_PER_SECOND_MAX"
+        number(0, 100_000_000),
+        "Requests of one token in a second, of all together where there are no tokens; 0 is no bound [default: 20000]";
+    "tls.cert" "tls-cert" "PLUGBUS_TLS_CERT" Kind::Path,
+        "Certificate for HTTPS, PEM; with tls.key [default: none]";
+    "tls.key" "tls-key" "PLUGBUS_TLS_KEY" Kind::Path,
+        "Private key for HTTPS, PEM; with tls.cert [default: none]";
     "log.format" "log-format" "PLUGBUS_LOG_FORMAT" Kind::Choice(&["text", "json"]),
         "How log lines look: text or json [default: text]";
     "log.level" "log-level" "PLUGBUS_LOG_LEVEL" Kind::Text,

@@ -5,12 +5,13 @@
 //! ends this connection alone.
 
 use std::collections::VecDeque;
+use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
 use super::counters::count;
@@ -45,17 +46,36 @@ pub(super) async fn serve<R, W>(
     mut phase: watch::Receiver<Phase>,
 ) -> Result<(), Ended>
 where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
 {
     let limits = &services.limits;
     let mut lines = Lines::new(reader, limits.line_bytes_max, limits.line_timeout, limits.idle_timeout);
     let mut out = Out { writer, buffer: Vec::new(), timeout: Some(limits.write_timeout) };
     let result = converse(&services, &mut lines, &mut out, &mut phase).await;
-    if matches!(result, Err(Ended::Unread)) {
-        count(&services.counters.write_timeouts);
+    match result {
+        Ok(Then::End) => Ok(()),
+        Ok(Then::Http) => {
+            count(&services.counters.http);
+            let (read, reader) = lines.into_parts();
+            let stream = tokio::io::join(Cursor::new(read).chain(reader), out.writer);
+            services.gateway.serve_stream(stream).await;
+            Ok(())
+        }
+        Err(error) => {
+            if matches!(error, Ended::Unread) {
+                count(&services.counters.write_timeouts);
+            }
+            Err(error)
+        }
     }
-    result
+}
+
+/// What follows when no more lines do.
+enum Then {
+    End,
+    /// The client speaks HTTP.
+    Http,
 }
 
 async fn converse<R, W>(
@@ -63,7 +83,7 @@ async fn converse<R, W>(
     lines: &mut Lines<R>,
     out: &mut Out<W>,
     phase: &mut watch::Receiver<Phase>,
-) -> Result<(), Ended>
+) -> Result<Then, Ended>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -75,13 +95,16 @@ where
             biased;
             () = left(phase, Phase::Serving) => {
                 publishing.answer(0, out).await?;
-                return out.bye("the host is stopping").await;
+                return out.bye("the host is stopping").await.map(|()| Then::End);
             }
             line = lines.next() => line?,
         };
+        if line == Line::Http {
+            return Ok(Then::Http);
+        }
         if line != Line::Complete {
             publishing.answer(0, out).await?;
-            return end(services, line, number + 1, out).await;
+            return end(services, line, number + 1, out).await.map(|()| Then::End);
         }
         number += 1;
         let parsed = parse_request(lines.current());
@@ -95,7 +118,8 @@ where
             Ok(Request::Publish { wait_ms: None, .. }) => {}
             Ok(Request::Tail { filters, from }) => {
                 count(&services.counters.requests);
-                return tail::tail(services, tail::Wanted { filters, from, number }, lines, out, phase).await;
+                let wanted = tail::Wanted { filters, from, number };
+                return tail::tail(services, wanted, lines, out, phase).await.map(|()| Then::End);
             }
             Ok(request) => {
                 count(&services.counters.requests);
@@ -154,7 +178,7 @@ async fn end<W: AsyncWrite + Unpin>(
     let counters = &services.counters;
     let limits = &services.limits;
     let error = match line {
-        Line::Complete | Line::End => return Ok(()),
+        Line::Complete | Line::End | Line::Http => return Ok(()),
         Line::Half(bytes) => {
             count(&counters.half_lines);
             let message = format!("the line ends after {bytes} bytes without a newline; it was not acted upon");

@@ -1,7 +1,9 @@
 //! What the socket counted: each bound that was hit has its number.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use plugbus_bus::WatchCounters;
 use serde::Serialize;
 
 /// Live counters.
@@ -12,6 +14,7 @@ pub(super) struct Counters {
     pub(super) accept_failed: AtomicU64,
     pub(super) open: AtomicU64,
     pub(super) watchers: AtomicU64,
+    pub(super) http: AtomicU64,
     pub(super) requests: AtomicU64,
     pub(super) bad_lines: AtomicU64,
     pub(super) long_lines: AtomicU64,
@@ -20,8 +23,7 @@ pub(super) struct Counters {
     pub(super) write_timeouts: AtomicU64,
     /// Watches ever begun; numbers their subscriptions.
     pub(super) watches: AtomicU64,
-    pub(super) watched: AtomicU64,
-    pub(super) missed: AtomicU64,
+    pub(super) watching: Arc<WatchCounters>,
 }
 
 /// A reading of the counters.
@@ -37,6 +39,8 @@ pub struct SocketStats {
     pub open: u64,
     /// Of these, watchers.
     pub watchers: u64,
+    /// Connections that spoke HTTP: what they did is in the gateway's counters.
+    pub http: u64,
     /// Requests understood.
     pub requests: u64,
     /// Lines that were not a request.
@@ -63,14 +67,15 @@ impl Counters {
             accept_failed: self.accept_failed.load(Relaxed),
             open: self.open.load(Relaxed),
             watchers: self.watchers.load(Relaxed),
+            http: self.http.load(Relaxed),
             requests: self.requests.load(Relaxed),
             bad_lines: self.bad_lines.load(Relaxed),
             long_lines: self.long_lines.load(Relaxed),
             half_lines: self.half_lines.load(Relaxed),
             read_timeouts: self.read_timeouts.load(Relaxed),
             write_timeouts: self.write_timeouts.load(Relaxed),
-            watched: self.watched.load(Relaxed),
-            missed: self.missed.load(Relaxed),
+            watched: self.watching.watched.load(Relaxed),
+            missed: self.watching.missed.load(Relaxed),
         }
     }
 }

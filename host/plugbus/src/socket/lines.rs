@@ -29,6 +29,8 @@ pub(super) enum Line {
     Stalled,
     /// No line was begun for too long.
     Idle,
+    /// The very first byte is one that HTTP begins with, and no line of ours. Nothing is taken: [`Lines::into_parts`].
+    Http,
 }
 
 /// The reading half of a connection.
@@ -46,16 +48,33 @@ pub(super) struct Lines<R> {
     bytes_max: usize,
     line_timeout: Duration,
     idle_timeout: Duration,
+    /// Whether nothing was read yet.
+    fresh: bool,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub(super) fn new(reader: R, bytes_max: usize, line_timeout: Duration, idle_timeout: Duration) -> Self {
-        Self { reader, buffer: Vec::new(), start: 0, taken: 0, scanned: 0, bytes_max, line_timeout, idle_timeout }
+        Self {
+            reader,
+            buffer: Vec::new(),
+            start: 0,
+            taken: 0,
+            scanned: 0,
+            bytes_max,
+            line_timeout,
+            idle_timeout,
+            fresh: true,
+        }
     }
 
     /// The line that [`Self::next`] completed.
     pub(super) fn current(&self) -> &[u8] {
         self.waiting().get(..self.taken.saturating_sub(1)).unwrap_or_default()
+    }
+
+    /// What was read and the rest that can be.
+    pub(super) fn into_parts(self) -> (Vec<u8>, R) {
+        (self.buffer, self.reader)
     }
 
     /// Whether a whole line waits in the buffer, so that answering can be put off until it is done as well.
@@ -74,6 +93,14 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         let mut deadline =
             Instant::now() + if self.waiting().is_empty() { self.idle_timeout } else { self.line_timeout };
         loop {
+            if self.fresh
+                && let Some(first) = self.buffer.first()
+            {
+                self.fresh = false;
+                if first.is_ascii_uppercase() {
+                    return Ok(Line::Http);
+                }
+            }
             if let Some(found) = self.find_line() {
                 return Ok(found);
             }

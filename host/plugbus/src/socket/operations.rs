@@ -1,23 +1,22 @@
 //! What each request does. No sockets here: a request in, a response out.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus_bus::{Filter, Name, PublishError, Publishing, Receipt, RequestError, Settlement, Subscription};
+use plugbus_bus::{Filter, Name, PublishError, Publishing, Receipt, RequestError, Settlement, Watcher};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::counters::count;
 use super::protocol::{
-    Accepted, ErrorCode, ErrorLine, PROTOCOL, Request, Response, Settled, SettledAs, WAIT_MS_DEFAULT, WAIT_MS_MAX,
+    Accepted, ErrorCode, ErrorLine, FILTERS_MAX, PROTOCOL, Position, Request, Response, Settled, SettledAs,
+    WAIT_MS_DEFAULT, WAIT_MS_MAX,
 };
-use super::watch_queue::Watch;
 use super::{Services, event};
 use crate::report::chain;
 use crate::spool::TakeError;
 
 mod dead;
-pub(super) mod past;
+pub(crate) mod past;
 mod plugins;
 
 /// What the names of watchers' subscriptions begin with.
@@ -50,31 +49,37 @@ pub(super) async fn answer(services: &Services, request: Request) -> Response {
     result.unwrap_or_else(Response::Error)
 }
 
-/// Subscribes a watcher. The subscription lives as long as what is returned.
-///
-/// It is an observer: it sees each event in the moment it is accepted and puts it into the watcher's own bounded queue
-/// without ever waiting.
-pub(super) fn watch(
-    services: &Arc<Services>,
+/// Begins a watch for a client. It is named, so that what a publisher waits for and an operator sees is told from plugins.
+pub(super) async fn watch(
+    services: &Services,
     filters: &[String],
-    watch: &Arc<Watch>,
-) -> Result<Subscription, ErrorLine> {
+    from: Option<Position>,
+) -> Result<Watcher, ErrorLine> {
+    if filters.len() > FILTERS_MAX {
+        let message = format!("{} filters; at most {FILTERS_MAX} are allowed in one watch", filters.len());
+        return Err(ErrorLine::new(ErrorCode::BadRequest, message));
+    }
     let filters = filters.iter().map(|text| {
         Filter::parse(text).map_err(|error| ErrorLine::new(ErrorCode::BadRequest, format!("filter {error}")))
     });
     let filters = filters.collect::<Result<Vec<Filter>, ErrorLine>>()?;
     let number = count(&services.counters.watches);
-    let (counting, watch) = (services.clone(), watch.clone());
-    let subscribe = services.bus.subscribe(filters).name(format!("{WATCHER_PREFIX}{number}"));
-    let subscribed = subscribe.observe(move |event| {
-        let counters = &counting.counters;
-        count(if watch.offer(event) { &counters.watched } else { &counters.missed });
-    });
-    subscribed.map_err(|error| {
+    let mut watch = services.bus.watch(filters).name(format!("{WATCHER_PREFIX}{number}"));
+    watch = watch.limits(services.limits.watch).counters(services.counters.watching.clone());
+    if let Some(from) = from {
+        let Some(log) = services.bus.event_log() else {
+            return Err(ErrorLine::new(ErrorCode::BadRequest, NO_PAST));
+        };
+        watch = watch.from(past::seq_of(&log, from).await?);
+    }
+    watch.begin().map_err(|error| {
         let code = if services.bus.is_open() { ErrorCode::Failed } else { ErrorCode::Stopping };
         ErrorLine::new(code, chain(&error))
     })
 }
+
+/// There is nothing to begin a watch with.
+const NO_PAST: &str = "this host keeps no journal and no history, so there is no past to begin with (`journal.enabled`, `history.events_max`)";
 
 type Result<T, E = ErrorLine> = std::result::Result<T, E>;
 
@@ -111,8 +116,7 @@ async fn publish_and_wait(services: &Services, event: &RawValue, wait_ms: u64) -
     let wait = wait(wait_ms)?;
     let settled =
         services.bus.publish_and_wait(event::parse_event(event)?, wait).await.map_err(|error| refused(&error))?;
-    let others = settled.results.iter().filter(|(name, _)| !name.as_str().starts_with(WATCHER_PREFIX));
-    let results = others.map(|(name, settlement)| settled_line(name, settlement)).collect();
+    let results = settled.results.iter().map(|(name, settlement)| settled_line(name, settlement)).collect();
     Ok(Response::Settled { accepted: accepted(&settled.receipt), results })
 }
 
@@ -183,9 +187,20 @@ fn stats(services: &Services) -> Result<Response> {
         "subscriptions": to_value(&services.bus.subscriptions())?,
         "plugins": services.loader.as_ref().map(|loader| to_value(&loader.stats())).transpose()?,
         "journal": services.journal.as_ref().map(|journal| past::stats(services, &journal.stats())),
+        "history": services.bus.history_stats().map(|stats| to_value(&stats)).transpose()?,
         "socket": to_value(&services.counters.read())?,
         "spool": services.taker.as_ref().map(|taker| to_value(&taker.stats())).transpose()?,
+        "http": http(services)?,
     })))
+}
+
+/// What the gateway counted, and where it is.
+fn http(services: &Services) -> Result<Value> {
+    let mut stats = to_value(&services.gateway.stats())?;
+    if let (Value::Object(fields), Some(addr)) = (&mut stats, services.gateway.addr()) {
+        fields.insert("address".into(), addr.to_string().into());
+    }
+    Ok(stats)
 }
 
 fn to_value<T: serde::Serialize>(value: &T) -> Result<Value> {

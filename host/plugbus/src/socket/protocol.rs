@@ -84,8 +84,8 @@ pub enum Request {
         /// Topic filters; none means `>`.
         #[serde(default)]
         filters: Vec<String>,
-        /// Begin with events of the past, out of the journal. From there to the live ones there is neither a gap nor a
-        /// double, and such a watcher misses nothing that the journal still has, however slowly it reads. Answer: `watching`,
+        /// Begin with events of the past, out of the journal, or the history of a host without one. From there to the live ones there is neither a gap nor a
+        /// double, and such a watcher misses nothing that is still there, however slowly it reads. Answer: `watching`,
         /// then `event`, `retired` and `missed` lines.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<Position>,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use plugbus::config::keys::{KEYS, Kind};
-use plugbus::config::{Config, LogFormat};
+use plugbus::config::{Config, LogFormat, Tls};
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::from_toml(text, Path::new("/etc/plugbus.toml")).map_err(|error| error.to_string())
@@ -59,6 +59,11 @@ fn a_wrong_key_or_value_says_where_and_what_is_right() {
             "source = \"a\\u001bb\"",
             "/etc/plugbus.toml:1:10: `source` is `a\\u{1b}b`; text of 1 to 255 bytes without control characters is needed",
         ),
+        (
+            "[http]\nlisten = \"localhost:7117\"",
+            "/etc/plugbus.toml:2:10: `http.listen` is `localhost:7117`; an IP address and a port are needed, such as \
+             127.0.0.1:7117 or [::1]:7117",
+        ),
         ("clients = 1", "/etc/plugbus.toml:1:11: `clients` is a section: write [clients] and its keys below"),
     ];
     for (text, expected) in table {
@@ -79,7 +84,9 @@ fn a_file_that_cannot_be_read_is_named() {
 
 #[test]
 fn the_table_of_keys_is_the_configuration_and_names_follow_one_rule() {
-    let config = Config { socket: Some("s".into()), ..Config::default() };
+    let mut config = Config { socket: Some("s".into()), ..Config::default() };
+    config.http.tokens = Some("t".into());
+    config.tls = Tls { cert: Some("c".into()), key: Some("k".into()) };
     let table = toml::Table::try_from(&config).unwrap();
     let mut names = Vec::new();
     for (name, value) in &table {
@@ -108,7 +115,8 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn the_defaults_in_the_help_are_the_real_ones() {
-    for key in KEYS.iter().filter(|key| key.name != "socket") {
+    // What is absent unless it is given has no default that could be given.
+    for key in KEYS.iter().filter(|key| key.name != "socket" && !key.help.ends_with("[default: none]")) {
         let (_, told) = key.help.split_once("[default: ").unwrap();
         let mut config = Config::default();
         config.set(key.name, &plain(told.trim_end_matches(']')), "the help").unwrap();
@@ -122,13 +130,18 @@ fn every_key_can_be_set_from_text_and_refuses_nonsense() {
         let good = match key.kind {
             Kind::Number { max, .. } => max.to_string(),
             Kind::Switch => "false".into(),
-            Kind::Path | Kind::Text => "x".into(),
+            Kind::Address => "[::1]:1".into(),
+            Kind::Path | Kind::Text | Kind::Texts => "x".into(),
             Kind::Choice(choices) => choices[choices.len() - 1].to_owned(),
         };
         let mut config = Config::default();
         config.set(key.name, &good, "--flag").unwrap();
         assert_ne!(config, Config::default(), "{}", key.name);
-        let bad = if matches!(key.kind, Kind::Path | Kind::Text) { "" } else { "?" };
+        let bad = match key.kind {
+            Kind::Path | Kind::Text => "",
+            Kind::Texts => "a\nb",
+            _ => "?",
+        };
         let error = config.set(key.name, bad, "--flag").unwrap_err().to_string();
         assert!(error.starts_with(&format!("--flag: `{}` is ", key.name)), "{error}");
     }
@@ -150,7 +163,11 @@ fn a_configuration_filled_in_by_hand_is_checked_as_strictly() {
     let odd_paths = Config { plugins_dir: not_text.into(), ..Config::default() };
     assert!(odd_paths.check().is_ok(), "a path need not be text");
     type Spoil = fn(&mut Config);
-    let table: [(Spoil, &str); 5] = [
+    let table: [(Spoil, &str); 6] = [
+        (
+            |config| config.tls.cert = Some("c".into()),
+            "configuration: `tls.cert` and `tls.key` go together; one of them is missing",
+        ),
         (|config| config.source = "a\nb".into(), "configuration: `source` is `a\\nb`; text of 1 to 255 bytes"),
         (
             |config| config.clients.connections_max = 0,

@@ -5,6 +5,7 @@
 mod config;
 mod embed;
 mod hostile;
+mod http;
 mod papers;
 mod plugins;
 mod protocol;

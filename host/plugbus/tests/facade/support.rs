@@ -28,6 +28,7 @@ impl Serving {
         let socket = folder.path().join("s");
         let mut config =
             Config { data_dir: folder.path().join("d"), socket: Some(socket.clone()), ..Config::default() };
+        config.http.enabled = false;
         adjust(&mut config);
         let host = Host::builder().config(config).no_plugins().start().await.unwrap();
         Self { host, socket, _folder: folder }

@@ -1,7 +1,6 @@
 //! The past: events out of the journal, delivered again.
 
-use plugbus_bus::journal::Journal;
-use plugbus_bus::{Filter, Name, Past, PastError};
+use plugbus_bus::{EventLog, Filter, Name, Past, PastError};
 use plugbus_journal::JournalStats;
 use serde_json::{Value, json};
 
@@ -11,11 +10,11 @@ use super::Result;
 use crate::report::chain;
 
 /// The number that a position means.
-pub(in super::super) async fn seq_of(journal: &dyn Journal, position: Position) -> Result<u64> {
+pub(super) async fn seq_of(log: &EventLog, position: Position) -> Result<u64> {
     match position {
         Position::Seq(seq) => Ok(seq),
         Position::TimeNs(time_ns) => {
-            journal.seq_at(time_ns).await.map_err(|error| ErrorLine::new(ErrorCode::Failed, chain(&error)))
+            log.seq_at(time_ns).await.map_err(|error| ErrorLine::new(ErrorCode::Failed, chain(&error)))
         }
     }
 }
@@ -26,7 +25,7 @@ pub(super) async fn replay(
     filters: &[String],
     plugin: Option<String>,
 ) -> Result<Response> {
-    let Some(journal) = services.bus.journal() else {
+    let Some(journal) = services.bus.journal().cloned().map(EventLog::Journal) else {
         let message = "this host keeps no journal: there is no past to replay (`journal.enabled`)";
         return Err(ErrorLine::new(ErrorCode::BadRequest, message));
     };
@@ -37,13 +36,11 @@ pub(super) async fn replay(
     let filters = filters.iter().map(|text| Filter::parse(text).map_err(|error| wrong(format!("filter {error}"))));
     let subscription = plugin.map(|plugin| Name::parse(format!("plugin/{plugin}"))).transpose();
     let from = match range.from {
-        Some(position) => seq_of(journal.as_ref(), position).await?,
+        Some(position) => seq_of(&journal, position).await?,
         None => 0,
     };
     let to = match range.to {
-        Some(Position::TimeNs(time_ns)) => {
-            Some(seq_of(journal.as_ref(), Position::TimeNs(time_ns)).await?.saturating_sub(1))
-        }
+        Some(Position::TimeNs(time_ns)) => Some(seq_of(&journal, Position::TimeNs(time_ns)).await?.saturating_sub(1)),
         Some(Position::Seq(seq)) => Some(seq),
         None => None,
     };
@@ -66,7 +63,7 @@ pub(super) async fn replay(
 }
 
 /// Figures of the journal, and who is away and holds events in it.
-pub(super) fn stats(services: &Services, stats: &JournalStats) -> Value {
+pub(crate) fn stats(services: &Services, stats: &JournalStats) -> Value {
     let times = &stats.commit_times;
     json!({
         "first_seq": stats.first,
