@@ -26,7 +26,7 @@ pub(crate) fn assemble(shared: &Shared) -> Result<(Router, OpenApi), GatewayErro
     let (routes, openapi) = OpenApiRouter::with_openapi(openapi::document())
         .merge(ingest::routes())
         .merge(stream::routes())
-        .merge(socketio::routes())
+        .merge(socketio::routes(shared))
         .merge(manage::routes())
         .merge(health::routes())
         .merge(metrics::routes())

@@ -12,7 +12,7 @@ mod file;
 mod http;
 pub mod keys;
 
-pub use http::{Http, Tls};
+pub use http::{Compat, Http, SocketIo, Tls};
 
 /// Everything that can be set. Read the fields' defaults from [`Config::default`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ pub struct Config {
     pub http: Http,
     /// Certificate and key of the gateway.
     pub tls: Tls,
+    /// Socket.IO.
+    pub socketio: SocketIo,
     /// What the binary logs. The library logs through `tracing` and sets nothing up.
     pub log: Log,
 }
@@ -341,6 +343,7 @@ impl Default for Config {
             spool: Spool::default(),
             http: Http::default(),
             tls: Tls::default(),
+            socketio: SocketIo::default(),
             log: Log::default(),
         }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus_bus::{Bus, DeadLetterLimits, HistoryLimits, ShutdownReport};
+use plugbus_bus::{Bus, DeadLetterLimits, ShutdownReport};
 use plugbus_journal::{DiskJournal, OpenError};
 use plugbus_loader::{Loader, LoaderConfig, LoaderError};
 use plugbus_sandbox::{LogSink, Sandbox, SandboxConfig, SandboxError};
@@ -384,8 +384,8 @@ async fn make_bus(config: &Config) -> Result<(Bus, Option<Arc<DiskJournal>>), Ho
     let builder =
         Bus::builder().event_limits(event_limits(config)).dead_letters(dead).default_source(config.source.as_str());
     if !config.journal.enabled {
-        let HistoryLimits { events_max, .. } = history_limits(config);
-        let builder = if events_max > 0 { builder.history(history_limits(config)) } else { builder };
+        let history = history_limits(config);
+        let builder = if history.events_max > 0 { builder.history(history) } else { builder };
         return Ok((builder.build(), None));
     }
     let settings = journal_config(config);

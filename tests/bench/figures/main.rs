@@ -22,6 +22,7 @@ mod disk;
 mod emit;
 mod hook;
 mod host;
+mod http;
 mod latency;
 mod memory;
 mod nats;
@@ -75,6 +76,7 @@ const FIGURES: &[(&str, Take)] = &[
     ("catch-up", Take::Recorded(catch_up::catch_up)),
     ("latency", Take::Recorded(latency::latency)),
     ("start", Take::Recorded(start::start)),
+    ("http", Take::Recorded(http::http)),
 ];
 
 fn main() -> ExitCode {

@@ -8,6 +8,7 @@
 //! What is asked of every parser beside its own rules: no panic, no hang, and a refusal whose text is short and on one line,
 //! since texts from outside end up in logs, on terminals and in answers.
 
+mod ce_headers;
 mod cloudevent;
 mod component;
 mod config;
@@ -23,6 +24,7 @@ mod spool_line;
 mod topic;
 mod url;
 
+pub use ce_headers::ce_headers;
 pub use cloudevent::cloudevent;
 pub use component::component;
 pub use config::config;
@@ -42,6 +44,7 @@ pub type Property = fn(&[u8]);
 
 /// Every property with its name, which is that of its fuzz target and of its folder of seeds.
 pub const ALL: &[(&str, Property)] = &[
+    ("ce_headers", ce_headers),
     ("cloudevent", cloudevent),
     ("component", component),
     ("config", config),

@@ -90,7 +90,7 @@ async fn whoever_waits_is_told_what_became_of_the_event_at_each_subscriber() {
 #[tokio::test]
 async fn what_is_wrong_with_a_request_is_said_and_nothing_is_published() {
     let serving = Serving::start().await;
-    let json = "content-type: application/json";
+    const JSON: &str = "content-type: application/json";
     type Case = (&'static str, &'static [&'static str], &'static [u8], u16, &'static str);
     let table: &[Case] = &[
         ("POST /v1/topics/a..b", &[], b"", 400, "topic `a..b` has an empty token at position 2"),
@@ -110,10 +110,10 @@ async fn what_is_wrong_with_a_request_is_said_and_nothing_is_published() {
         ("POST /v1/topics/a", &["ce-specversion: 0.3"], b"", 400, "only 1.0 is known"),
         ("POST /v1/topics/a", &["ce-time: yesterday"], b"", 400, "is no RFC 3339 time"),
         ("POST /v1/topics/a", &["ce-id: %zz"], b"", 400, "header `ce-id` has a `%`"),
-        ("POST /v1/topics/a", &[json], b"{\"a\":", 400, "the body is not JSON, as its content type says: EOF"),
+        ("POST /v1/topics/a", &[JSON], b"{\"a\":", 400, "the body is not JSON, as its content type says: EOF"),
         (
             "POST /v1/topics/a",
-            &[json],
+            &[JSON],
             b"\"\xff\"",
             400,
             "the body is not JSON, as its content type says: invalid utf-8",
