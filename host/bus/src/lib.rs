@@ -50,6 +50,7 @@ mod durable_api;
 mod gate;
 mod handle;
 mod host_events;
+mod ids;
 mod inline;
 mod lifecycle;
 mod place;
