@@ -29,8 +29,18 @@ static bool is_hex4(const char *p, const char *end) {
     return true;
 }
 
+/* Whether eight characters are just text: no quote, no backslash, no control character. May say no where it is so. */
+static bool are_plain(const char *p) {
+    const uint64_t ones = UINT64_MAX / 255;
+    uint64_t eight;
+    memcpy(&eight, p, sizeof eight);
+    uint64_t quotes = eight ^ ones * '"', backslashes = eight ^ ones * '\\';
+    return !((((quotes - ones) & ~quotes) | ((backslashes - ones) & ~backslashes) | ((eight - ones * 0x20) & ~eight)) & ones * 0x80);
+}
+
 static const char *check_string(const char *p, const char *end, const char **bad) {
     for (p++; p < end; p++) {
+        while (end - p > 8 && are_plain(p)) p += 8;
         if (*p == '"') return p + 1;
         if ((unsigned char)*p < 0x20) return wrong(bad, p);
         if (*p != '\\') continue;
@@ -130,18 +140,19 @@ static const char *check_value(const char *p, const char *end, const char **bad)
 
 /* The readers: on text that has been checked. -------------------------------------------------------------------------- */
 
-static const char *skip_string(const char *p) {
-    for (p++; *p != '"'; p++) {
+static const char *skip_string(const char *p, const char *end) {
+    for (p++;; p++) {
+        while (end - p > 8 && are_plain(p)) p += 8;
+        if (*p == '"') return p + 1;
         if (*p == '\\') p++;
     }
-    return p + 1;
 }
 
 static const char *skip_value(const char *p, const char *end) {
     size_t depth = 0;
     do {
         if (*p == '"') {
-            p = skip_string(p);
+            p = skip_string(p, end);
             continue;
         }
         if (*p == '{' || *p == '[') {

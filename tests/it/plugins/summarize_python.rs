@@ -9,16 +9,24 @@ use crate::support::events::Recorder;
 use crate::support::host::TestHost;
 use crate::support::shipped;
 
-/// For each session: its prompts, and the calls of its tools.
-fn recorded() -> BTreeMap<String, (u64, BTreeMap<String, u64>)> {
-    let mut sessions = BTreeMap::new();
+/// What the records say of a session.
+#[derive(Default)]
+struct Session {
+    prompts: u64,
+    tools: BTreeMap<String, u64>,
+    end_reason: String,
+}
+
+fn recorded() -> BTreeMap<String, Session> {
+    let mut sessions: BTreeMap<String, Session> = BTreeMap::new();
     for hook in shipped::hooks() {
         let hook: Value = serde_json::from_str(&hook).unwrap();
         let text = |name: &str| hook[name].as_str().unwrap_or_default().to_owned();
-        let (prompts, tools): &mut (u64, BTreeMap<String, u64>) = sessions.entry(text("session_id")).or_default();
+        let session = sessions.entry(text("session_id")).or_default();
         match text("hook_event_name").as_str() {
-            "UserPromptSubmit" => *prompts += 1,
-            "PostToolUse" => *tools.entry(text("tool_name")).or_default() += 1,
+            "UserPromptSubmit" => session.prompts += 1,
+            "PostToolUse" => *session.tools.entry(text("tool_name")).or_default() += 1,
+            "SessionEnd" => session.end_reason = text("reason").replace('_', "-"),
             _ => {}
         }
     }
@@ -46,16 +54,14 @@ async fn each_recorded_session_is_summarized_once_when_it_ends() {
     host.until("every session has its summary", || out.count() == expected.len()).await;
 
     for summary in out.json("session.summary") {
-        let (prompts, tools) = &expected[summary["session"].as_str().unwrap()];
-        assert_eq!(summary["prompts"], *prompts, "{summary}");
-        let calls: BTreeMap<String, u64> = summary["tools"]
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(name, tool)| (name.clone(), tool["calls"].as_u64().unwrap()))
-            .collect();
-        assert_eq!(&calls, tools, "{summary}");
-        assert_eq!(summary["end_reason"], "prompt-input-exit");
+        let session = &expected[summary["session"].as_str().unwrap()];
+        let tools = summary["tools"].as_object().unwrap().iter();
+        let tools: BTreeMap<_, _> = tools.map(|(name, tool)| (name.clone(), tool["calls"].as_u64().unwrap())).collect();
+        assert_eq!(tools, session.tools, "{summary}");
+        assert_eq!(
+            (&summary["prompts"], &summary["end_reason"]),
+            (&session.prompts.into(), &session.end_reason.as_str().into())
+        );
     }
     assert_eq!(host.stats("summarize-python").dead, 0, "{}", host.told.describe());
     assert_eq!(host.ask("session.summary.get", json!({ "session": "gone" }).to_string()).await, "null");

@@ -33,8 +33,8 @@ into the host's plugins folder. :mod:`plugbus.testing` runs the same module nati
 higher ``attempt``. With one instance, the default, events come one at a time in the order of their acceptance.
 
 **State** in the module's variables lives from event to event until the instance is replaced: on a reload, after a fault, and
-when its memory has grown over three quarters of its limit, which in Python happens by itself after some ten thousand events. What
-must last goes into :mod:`plugbus.state`.
+when its memory has grown over three quarters of its limit, which binary payloads and the store bring about in time: the runtime
+leaks bytes that are passed to the host. What must last goes into :mod:`plugbus.state`.
 
 **The module is imported when the component is built**, and the interpreter is frozen in that state: what stands at the top of the
 module costs nothing later, but sees the clock, the environment and the random numbers of the build. Code that must run in the

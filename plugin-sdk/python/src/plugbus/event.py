@@ -36,11 +36,35 @@ _NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _STEPS = [{91: 1, 123: 1, 93: -1, 125: -1}.get(byte, 0) for byte in range(256)]
 
 
+#: How often innermost pairs are taken away before brackets are looked at one by one: wide data is gone by then, at little cost.
+_ROUNDS = 8
+_CHUNK = 1024
+
+
 def _is_too_deep(text: str) -> bool:
+    """Whether brackets nest more than ``DEPTH_MAX`` deep. Next to that bound it may say so of data that is a little flatter."""
     if text.count("[") + text.count("{") <= DEPTH_MAX:
         return False
-    brackets = _STRING.sub("", text).encode("utf-8", "replace").translate(None, _NO_BRACKET)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > DEPTH_MAX
+    if _nests(_brackets(text[: 4 * _CHUNK]), 0):  # what is nothing but brackets ends here, however long it is
+        return True
+    brackets = _brackets(text)
+    for _ in range(_ROUNDS):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return _nests(brackets, _ROUNDS)
+
+
+def _brackets(text: str) -> bytes:
+    return _STRING.sub("", text).encode("utf-8", "replace").translate(None, _NO_BRACKET)
+
+
+def _nests(brackets: bytes, depth: int) -> bool:
+    """Whether it goes over ``DEPTH_MAX`` somewhere, with so much around it already."""
+    for at in range(0, len(brackets), _CHUNK):
+        depths = list(accumulate(map(_STEPS.__getitem__, brackets[at : at + _CHUNK]), initial=depth))
+        if max(depths) > DEPTH_MAX:
+            return True
+        depth = depths[-1]
+    return False
 
 
 def parse_json(text: str, what: str) -> Any:
