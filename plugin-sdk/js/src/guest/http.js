@@ -37,8 +37,7 @@ class Exchange {
   run(request) {
     const out = this.#hold(this.#outgoing(request));
     const body = this.#hold(out.body());
-    // No options: the timer bounds every wait, and what is dropped is given up by the host. (wasmtime 48 keeps each options resource
-    // for ever, and so an instance would come to its bound of open resources after a thousand requests.)
+    // No options: the timer bounds every wait, and what is dropped the host gives up.
     const answer = this.#hold(this.#call(() => outgoing.handle(this.#give(out), null)));
     // After `handle`: a host may read the body only once it has a connection. Where it does not take all of it, the answer says why.
     try {
