@@ -24,6 +24,7 @@ use connect::{Target, Timeouts};
 pub(crate) mod address;
 mod body;
 mod connect;
+pub(crate) mod outgoing;
 
 /// The gate of one instance.
 pub(crate) struct Gate {

@@ -37,8 +37,8 @@ class Exchange {
   run(request) {
     const out = this.#hold(this.#outgoing(request));
     const body = this.#hold(out.body());
-    const options = this.#hold(this.#options());
-    const answer = this.#hold(this.#call(() => outgoing.handle(this.#give(out), this.#give(options))));
+    // No options: the timer bounds every wait, and what is dropped the host gives up.
+    const answer = this.#hold(this.#call(() => outgoing.handle(this.#give(out), null)));
     // After `handle`: a host may read the body only once it has a connection. Where it does not take all of it, the answer says why.
     try {
       this.#write(body, request.body);
@@ -71,16 +71,6 @@ class Exchange {
     attempt(() => out.setAuthority(authority), `the host refuses the authority \`${authority}\``);
     attempt(() => out.setPathWithQuery(path), "the host refuses the path");
     return out;
-  }
-
-  /** The same bound for the host, so that it gives up as early as we do. */
-  #options() {
-    const options = new types.RequestOptions();
-    const bound = Math.ceil(this.#timeoutMs * NS);
-    options.setConnectTimeout(bound);
-    options.setFirstByteTimeout(bound);
-    options.setBetweenBytesTimeout(bound);
-    return options;
   }
 
   #write(body, data) {
