@@ -33,7 +33,8 @@ struct Arguments {
 enum Task {
     /// Make the Rust target wasm32-wasip2 available. Does nothing when it already works.
     Setup,
-    /// Build the plugins and the tests' fixtures for wasm32-wasip2, into target/guests.
+    /// Build the plugins and the tests' guests, of every language, into target/guests. The tools of languages other than Rust are
+    /// installed into target/tools; one whose tools cannot be had is skipped, but where the variable CI is `true`.
     Guests,
     /// See it work: set up, build, run a daemon with real and with bad plugins on recorded events, and print what it measured.
     Demo,
@@ -71,7 +72,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Task::Setup => setup::run(&workspace)?,
         Task::Guests => {
             setup::run(&workspace)?;
-            guests::build(&workspace)?;
+            guests::build_all(&workspace)?;
         }
         Task::Demo => demo::run(&workspace)?,
         Task::Lint => lint::run(&workspace)?,

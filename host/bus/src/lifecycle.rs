@@ -26,6 +26,8 @@ pub struct ShutdownReport {
     pub unsettled: Vec<Unsettled>,
     /// Durable subscriptions with events in the journal that they have not settled, and how many numbers they are behind.
     pub backlog: Vec<(Name, u64)>,
+    /// Deliveries that were handled and that the journal could not write down: they come again after a restart.
+    pub unwritten: u64,
     /// Handlers that had not finished within the grace and were cut off.
     pub cut_off: usize,
 }
@@ -82,7 +84,7 @@ impl Bus {
             }));
         }
         if let Some(durable) = &inner.durable {
-            durable.journal.close().await;
+            report.unwritten = durable.journal.close().await;
         }
         report
     }

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::config::{Clients, Config, size};
+use crate::spool::Taker;
 
 pub mod client;
 mod connection;
@@ -33,8 +34,8 @@ pub mod protocol;
 mod watch_queue;
 
 pub use counters::SocketStats;
-pub use event::{NewEvent, NewEventError, parse_event};
-pub(crate) use event::{text_or_encoded, to_json as event_json};
+pub(crate) use event::text_or_encoded;
+pub use event::{NewEvent, NewEventError, parse_event, to_json as event_json};
 pub use place::{PATH_BYTES_MAX, SocketError};
 
 use counters::{Counters, Gauge, count};
@@ -76,13 +77,19 @@ pub(crate) struct Services {
     pub(crate) bus: Bus,
     pub(crate) loader: Option<Loader>,
     pub(crate) journal: Option<Arc<DiskJournal>>,
+    pub(crate) taker: Option<Arc<Taker>>,
     pub(crate) limits: Limits,
     counters: Counters,
 }
 
 impl Services {
     pub(crate) fn new(bus: Bus, loader: Option<Loader>, journal: Option<Arc<DiskJournal>>, limits: Limits) -> Self {
-        Self { bus, loader, journal, limits, counters: Counters::default() }
+        Self { bus, loader, journal, taker: None, limits, counters: Counters::default() }
+    }
+
+    /// The same with somebody who takes in what hooks leave.
+    pub(crate) fn with_taker(self, taker: Option<Arc<Taker>>) -> Self {
+        Self { taker, ..self }
     }
 }
 

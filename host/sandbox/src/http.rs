@@ -162,6 +162,7 @@ async fn send(
 
 fn denied(template: &Inner, log: &PluginLog, problem: &str) {
     Metrics::add(&template.metrics.http_denied, 1);
+    template.denials.note("http", problem);
     log.host(LogLevel::Warn, &format!("HTTP request refused: {problem}"));
 }
 

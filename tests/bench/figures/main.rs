@@ -20,14 +20,17 @@ mod clock;
 mod daemon;
 mod disk;
 mod emit;
+mod hook;
 mod host;
 mod latency;
 mod memory;
 mod nats;
+mod python;
 mod raw;
 mod record;
 mod reload;
 mod sandbox;
+mod sink;
 mod start;
 
 use std::env;
@@ -66,6 +69,7 @@ const FIGURES: &[(&str, Take)] = &[
     ("instances", Take::Wall(sandbox::instances)),
     ("reload", Take::Recorded(reload::reload)),
     ("emit", Take::Recorded(emit::emit)),
+    ("hook", Take::Recorded(hook::hook)),
     ("memory", Take::Recorded(memory::memory)),
     ("acknowledged", Take::Recorded(acknowledged::acknowledged)),
     ("catch-up", Take::Recorded(catch_up::catch_up)),

@@ -33,6 +33,8 @@ pub struct NewEvent<'a> {
     pub source: Option<&'a str>,
     /// What the event is about.
     pub subject: Option<&'a str>,
+    /// When it happened, in the form of RFC 3339; the time of acceptance when absent.
+    pub time: Option<&'a str>,
     /// Extension attributes.
     pub extensions: &'a [(String, String)],
 }
@@ -91,8 +93,9 @@ impl Serialize for Wire<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("specversion", "1.0")?;
         map.serialize_entry("type", self.event.topic)?;
-        let optional = [("id", self.event.id), ("source", self.event.source), ("subject", self.event.subject)];
-        for (name, value) in optional.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        let NewEvent { id, source, subject, time, .. } = self.event;
+        let optional = [("id", id), ("source", source), ("subject", subject), ("time", time)];
+        for (name, value) in optional.into_iter().filter_map(|(name, value)| Some((name, (*value)?))) {
             map.serialize_entry(name, value)?;
         }
         for (name, value) in self.event.extensions {
@@ -138,8 +141,11 @@ fn is_json(content_type: &str) -> bool {
     Payload::new(content_type, "").is_json()
 }
 
-/// The event for a watcher.
-pub(crate) fn to_json(event: &Event) -> Result<Box<RawValue>, serde_json::Error> {
+/// An event in the JSON format of CloudEvents 1.0, as watchers get it.
+///
+/// # Errors
+/// Where serde cannot write it; no event that the bus accepts is such a one.
+pub fn to_json(event: &Event) -> Result<Box<RawValue>, serde_json::Error> {
     let payload = &event.payload;
     if payload.data.is_empty() || !payload.is_json() {
         return to_raw_value(&cloudevents::to_json(event));
