@@ -9,6 +9,7 @@ mod fuzz;
 mod guests;
 mod lint;
 mod live;
+mod newcomer;
 mod process;
 mod screen;
 mod setup;
@@ -50,6 +51,8 @@ enum Task {
     },
     /// Kill a real daemon again and again while events stream in, and see that nothing acknowledged is lost or done twice.
     Crash(crash::CrashArguments),
+    /// Go the way of somebody who writes a first plugin, in each language, and print how long it takes.
+    Newcomer(newcomer::NewcomerArguments),
     /// Run the fuzz targets of tests/fuzz, each for a bounded time.
     Fuzz(fuzz::FuzzArguments),
     /// Let a million events pile up for a paused plugin, and see that memory stays flat and each is handled once, in order.
@@ -85,6 +88,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Task::Test => test::run(&workspace)?,
         Task::Clients { ref names } => clients::build_and_run(&workspace, names)?,
         Task::Crash(ref arguments) => crash::run(&workspace, arguments)?,
+        Task::Newcomer(ref arguments) => newcomer::run(&workspace, arguments)?,
         Task::Fuzz(ref arguments) => fuzz::run(&workspace, arguments)?,
         Task::Backlog(ref arguments) => backlog::run(&workspace, arguments)?,
         Task::Bench { ref names } => bench::run(&workspace, names)?,

@@ -12,6 +12,8 @@ use crate::language::Language;
 use crate::project::Project;
 use crate::template::VENDOR;
 
+mod npm;
+
 /// The target of Rust plugins.
 const RUST_TARGET: &str = "wasm32-wasip2";
 
@@ -52,6 +54,14 @@ pub enum BuildError {
         "the compiler has no target {RUST_TARGET}, and rustup could not add it; run: rustup target add {RUST_TARGET}"
     )]
     Target,
+    /// The tools cannot be installed where they should be.
+    #[error("cannot install tools: {}", path.display())]
+    Tools {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The component is not where it should be.
     #[error("the build ended well, but {} cannot be taken from it", path.display())]
     Output {
@@ -84,8 +94,13 @@ struct Plan {
 /// # Errors
 /// [`BuildError`]; the component that was there before is untouched.
 pub fn build(project: &Project, tell: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
-    if project.language == Language::Rust && project.command.is_none() {
-        have_rust_target(tell)?;
+    if project.command.is_none() {
+        match project.language {
+            Language::Rust => have_rust_target(tell)?,
+            Language::Js | Language::Ts => npm::have_tools(project, tell)?,
+            // Their SDKs' scripts install what they need.
+            Language::Python | Language::C | Language::Go => {}
+        }
     }
     let plan = plan(project);
     tell(&format!("building {}: {}", project.name, shown(&plan.step)));
@@ -139,7 +154,8 @@ fn run(project: &Project, step: &Step) -> Result<(), BuildError> {
         source,
     };
     let mut command = Command::new(&step.program);
-    command.args(&step.args).current_dir(&project.dir).env("PLUGBUS_TOOLS", project.tools());
+    command.args(&step.args).current_dir(&project.dir);
+    command.env("PLUGBUS_TOOLS", project.tools()).env("PLUGBUS_JS_TOOLS", npm::tools(project));
     // A tool's messages are no output of ours: stdout stays free for data.
     let status = command.stdin(Stdio::null()).stdout(io::stderr()).status().map_err(missing)?;
     if status.success() { Ok(()) } else { Err(BuildError::Failed { command: shown(step), status }) }
@@ -193,7 +209,7 @@ mod tests {
         let ts = plan(&project(Language::Ts));
         assert_eq!(
             shown(&ts.step),
-            "node /p/vendor/plugbus/plugin-sdk/js/build.mjs /p -o /p/.plugbus/build/my-relay.wasm"
+            "node /p/third_party/plugbus/plugin-sdk/js/build.mjs /p -o /p/.plugbus/build/my-relay.wasm"
         );
         for language in Language::ALL {
             assert!(plan(&project(*language)).output.is_absolute(), "{language:?}");

@@ -43,6 +43,12 @@ impl Language {
         Self::ALL.iter().copied().find(|language| language.name() == name)
     }
 
+    /// What its SDK needs from the folder beside it.
+    pub(crate) fn beside_its_sdk(self) -> Option<&'static str> {
+        // The adapter that makes a component of a module for WASI preview 1.
+        matches!(self, Self::C | Self::Go).then_some("wasi")
+    }
+
     /// The folder of its SDK under `plugin-sdk/`.
     pub(crate) fn sdk(self) -> &'static str {
         match self {

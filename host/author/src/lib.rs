@@ -1,7 +1,7 @@
 //! What an author of a plugin works with: a new project, its build, its samples, and a live host that follows the source.
 //!
 //! ```text
-//! create ──► a folder: plugbus.toml, source, NAME.toml, events/, a test, vendor/plugbus (SDK and contract)
+//! create ──► a folder: plugbus.toml, source, NAME.toml, events/, a test, third_party/plugbus (SDK and contract)
 //! build  ──► NAME.wasm beside NAME.toml, by the tools of the language
 //! samples ─► events/*.json, with what is expected of each
 //! dev    ──► build, load into a host in this process, watch, build again, swap

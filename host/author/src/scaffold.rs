@@ -60,7 +60,7 @@ pub fn create(dir: &Path, name: &str, language: Language) -> Result<Created, Cre
             .map_err(|source| CreateError::Write { path: path.clone(), source })?;
     }
     let project = Project { dir: dir.to_owned(), name: name.to_owned(), language, command: None, output: None };
-    let own = files.into_iter().map(|file| file.path).filter(|path| !path.starts_with("vendor")).collect();
+    let own = files.into_iter().map(|file| file.path).filter(|path| !path.starts_with("third_party")).collect();
     Ok(Created { project, files: own })
 }
 

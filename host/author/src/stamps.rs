@@ -11,7 +11,7 @@ use std::time::SystemTime;
 /// Most files that are looked at. A project with more is watched in part.
 const FILES_MAX: usize = 20_000;
 /// Folders that hold no source.
-const NOT_SOURCE: &[&str] = &["target", "node_modules", "vendor", "__pycache__", "dist", "build"];
+const NOT_SOURCE: &[&str] = &["target", "node_modules", "vendor", "third_party", "__pycache__", "dist", "build"];
 
 /// What a look has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use rust_embed::RustEmbed;
 use crate::language::Language;
 
 /// Where the SDK stands in a project.
-pub(crate) const VENDOR: &str = "vendor/plugbus";
+pub(crate) const VENDOR: &str = "third_party/plugbus";
 
 #[derive(RustEmbed)]
 #[folder = "templates"]
@@ -20,12 +20,19 @@ struct Contract;
 
 #[derive(RustEmbed)]
 #[folder = "../../plugin-sdk"]
-#[exclude = "*/tests/*"]
-#[exclude = "*/test/*"]
+#[exclude = "rust/tests/*"]
+#[exclude = "js/test/*"]
+#[exclude = "js/examples/*"]
+#[exclude = "js/wit/plugbus/*"]
+#[exclude = "python/tests/*"]
+#[exclude = "c/selftest/*"]
+#[exclude = "go/*_test.go"]
 #[exclude = "*/node_modules/*"]
 #[exclude = "*/__pycache__/*"]
-#[exclude = "*/target/*"]
-#[exclude = "*/.*"]
+#[exclude = "*.egg-info/*"]
+#[exclude = "*/.pytest_cache/*"]
+#[exclude = "*/.plugbus/*"]
+#[exclude = "*/.plugbus-test-*"]
 struct Sdk;
 
 /// What is filled into a template.
@@ -95,15 +102,24 @@ fn test_line(language: Language) -> &'static str {
     match language {
         Language::Rust => "cargo test          # the plugin natively, without WebAssembly",
         Language::Js | Language::Ts => "npm test            # the plugin under node, without WebAssembly",
-        Language::Python => "python3 -m unittest # the plugin natively, without WebAssembly",
-        Language::C | Language::Go => "sh test.sh          # the samples in the component",
+        Language::Python => {
+            "python3 third_party/plugbus/plugin-sdk/python/build.py --test   # natively, without WebAssembly"
+        }
+        Language::C => {
+            "python3 third_party/plugbus/plugin-sdk/c/build.py --test        # natively, without WebAssembly"
+        }
+        Language::Go => {
+            "python3 third_party/plugbus/plugin-sdk/go/build.py --test       # go test, without WebAssembly"
+        }
     }
 }
 
 /// The SDK of a language and the contract, laid out as in plugbus's own repository.
 fn vendored(language: Language) -> Vec<NewFile> {
-    let prefix = format!("{}/", language.sdk());
-    let sdk = Sdk::iter().filter(|path| path.starts_with(&prefix)).filter_map(|path| {
+    let folders = std::iter::once(language.sdk()).chain(language.beside_its_sdk());
+    let prefixes: Vec<String> = folders.map(|folder| format!("{folder}/")).collect();
+    let wanted = move |path: &str| prefixes.iter().any(|prefix| path.starts_with(prefix.as_str()));
+    let sdk = Sdk::iter().filter(|path| wanted(path)).filter_map(|path| {
         let file = Sdk::get(&path)?;
         let content = match &*path {
             "rust/Cargo.toml" => without_tests(&String::from_utf8_lossy(&file.data)).into_bytes(),
@@ -170,8 +186,8 @@ mod tests {
             }
             let sdk = format!("{VENDOR}/plugin-sdk/{}/", language.sdk());
             assert!(paths.iter().any(|path| path.starts_with(&sdk)), "{language:?} has no SDK");
-            assert!(paths.iter().any(|path| path == "vendor/plugbus/wit/world.wit"));
-            for file in files.iter().filter(|file| !file.path.starts_with("vendor")) {
+            assert!(paths.iter().any(|path| path == "third_party/plugbus/wit/world.wit"));
+            for file in files.iter().filter(|file| !file.path.starts_with("third_party")) {
                 let text = String::from_utf8_lossy(&file.content);
                 assert!(!text.contains("{{") || !text.contains("}}"), "{}: {text}", file.path.display());
             }

@@ -11,8 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use arc_swap::ArcSwapOption;
 use serde::Serialize;
 
-use crate::settings::WhenFull;
 use crate::route::Routes;
+use crate::settings::WhenFull;
 use crate::slot::Slot;
 use crate::topic::{Filter, Topic};
 

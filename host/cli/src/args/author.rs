@@ -7,7 +7,7 @@ use plugbus_author::Language;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The project holds the source, NAME.toml (the manifest), plugbus.build.toml, samples in events/, a test, and in vendor/plugbus the SDK
+The project holds the source, NAME.toml (the manifest), plugbus.build.toml, samples in events/, a test, and in third_party/plugbus the SDK
 and the contract: nothing of plugbus is fetched.
 
 Examples:
