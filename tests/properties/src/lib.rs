@@ -20,6 +20,7 @@ mod message;
 mod origin;
 mod request;
 mod sdk_event;
+mod spool_line;
 mod topic;
 mod url;
 
@@ -34,6 +35,7 @@ pub use manifest::manifest;
 pub use origin::origin;
 pub use request::request;
 pub use sdk_event::sdk_event;
+pub use spool_line::spool_line;
 pub use topic::topic;
 pub use url::url;
 
@@ -53,6 +55,7 @@ pub const ALL: &[(&str, Property)] = &[
     ("origin", origin),
     ("request", request),
     ("sdk_event", sdk_event),
+    ("spool_line", spool_line),
     ("topic", topic),
     ("url", url),
 ];

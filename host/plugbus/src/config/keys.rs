@@ -136,6 +136,14 @@ keys! {
         "Events kept for a watcher that is behind [default: 1024]";
     "clients.watch_bytes_max" "clients-watch-bytes-max" "PLUGBUS_CLIENTS_WATCH_BYTES_MAX" number(1, 4 << 30),
         "Bytes kept for a watcher that is behind [default: 8 MiB]";
+    "spool.enabled" "spool-enabled" "PLUGBUS_SPOOL_ENABLED" Kind::Switch,
+        "Take in the events that hooks left in <data_dir>/spool [default: true]";
+    "spool.look_ms" "spool-look-ms" "PLUGBUS_SPOOL_LOOK_MS" number(10, DAY_MS),
+        "How often the daemon looks whether there are any [default: 1000]";
+    "spool.bytes_max" "spool-bytes-max" "PLUGBUS_SPOOL_BYTES_MAX" number(1, 4 << 30),
+        "Bytes that hooks leave there; what does not fit is refused [default: 16 MiB]";
+    "spool.events_max" "spool-events-max" "PLUGBUS_SPOOL_EVENTS_MAX" number(1, 10_000_000),
+        "Events that hooks leave there [default: 10000]";
     "http.enabled" "http-enabled" "PLUGBUS_HTTP_ENABLED" Kind::Switch,
         "Whether to serve HTTP on a port [default: true]";
     "http.listen" "http-listen" "PLUGBUS_HTTP_LISTEN" Kind::Address,
