@@ -4,10 +4,13 @@
 
 mod backlog;
 mod bad;
+mod conformance;
 mod delivery;
+mod engines;
 mod grants;
 mod kv;
 mod logs;
+mod manage;
 mod plugins;
 mod reload;
 mod spin;

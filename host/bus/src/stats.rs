@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::dead::DeadStats;
 use crate::handler::{FaultKind, HandlerError};
+use crate::histogram::{Histogram, HistogramSnapshot, TIME_STEPS_NS};
 use crate::name::Name;
 use crate::slot::{Kind, Slot};
 use crate::state::StateStats;
@@ -85,6 +86,9 @@ pub struct SubscriptionStats {
     pub handler_ns_total: u64,
     /// Longest single attempt, nanoseconds.
     pub handler_ns_max: u64,
+    /// How many attempts took how long, in the steps of [`TIME_STEPS_NS`].
+    #[serde(skip)]
+    pub handler_ns: HistogramSnapshot,
     /// What its handlers remember; none where they remember nothing, or have not looked since the start of the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<StateStats>,
@@ -124,8 +128,18 @@ pub(crate) struct Counters {
     pub(crate) spilled: AtomicU64,
     pub(crate) retired: AtomicU64,
     faults: [AtomicU64; FAULT_KINDS.len()],
-    handler_ns_total: AtomicU64,
+    handler_ns: Times,
     handler_ns_max: AtomicU64,
+}
+
+/// How many attempts took how long.
+#[derive(Debug)]
+struct Times(Histogram<{ TIME_STEPS_NS.len() }>);
+
+impl Default for Times {
+    fn default() -> Self {
+        Self(Histogram::new(&TIME_STEPS_NS))
+    }
 }
 
 /// All names of [`FaultKind`], as counted.
@@ -137,7 +151,7 @@ impl Counters {
     pub(crate) fn attempt(&self, error: Option<&HandlerError>, took: Duration) {
         self.attempts.fetch_add(1, Relaxed);
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        self.handler_ns_total.fetch_add(nanos, Relaxed);
+        self.handler_ns.0.record(nanos);
         // It rarely rises, and reading is far cheaper than writing.
         if nanos > self.handler_ns_max.load(Relaxed) {
             self.handler_ns_max.fetch_max(nanos, Relaxed);
@@ -195,8 +209,9 @@ pub(crate) fn snapshot(slot: &Slot) -> SubscriptionStats {
         waiting,
         waiting_bytes,
         in_flight,
-        handler_ns_total: counters.handler_ns_total.load(Relaxed),
+        handler_ns_total: counters.handler_ns.0.sum(),
         handler_ns_max: counters.handler_ns_max.load(Relaxed),
+        handler_ns: counters.handler_ns.0.snapshot(),
         state: slot.store.stats().filter(|stats| stats.keys > 0),
         durable: durable(slot),
     }

@@ -6,15 +6,15 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, StatusCode, Uri};
+use serde_json::Value;
 use tower_http::cors::{AllowHeaders, AllowMethods, CorsLayer};
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::counters::count;
 use crate::gateway::GatewayError;
 use crate::problem::{self, Problem};
 use crate::shared::{Phase, Shared};
-use crate::{auth, guard, health, ingest, manage, openapi, rate, socketio, stream};
+use crate::{auth, dashboard, guard, health, ingest, manage, metrics, openapi, rate, socketio, stream};
 
 /// All routes, and the document that describes them.
 ///
@@ -22,15 +22,18 @@ use crate::{auth, guard, health, ingest, manage, openapi, rate, socketio, stream
 ///
 /// # Errors
 /// Where an origin that is to be let in is none.
-pub(crate) fn assemble(shared: &Shared) -> Result<(Router, OpenApi), GatewayError> {
+pub(crate) fn assemble(shared: &Shared) -> Result<(Router, Value), GatewayError> {
     let (routes, openapi) = OpenApiRouter::with_openapi(openapi::document())
         .merge(ingest::routes())
         .merge(stream::routes())
         .merge(socketio::routes(shared))
         .merge(manage::routes())
         .merge(health::routes())
+        .merge(metrics::routes())
+        .merge(dashboard::routes())
         .merge(auth::routes())
         .split_for_parts();
+    let openapi = openapi::finish(&openapi);
     let mut router = openapi::serve(routes, &openapi)
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)

@@ -25,6 +25,8 @@ pub(crate) struct Counters {
     pub(crate) bodies_timed_out: AtomicU64,
     pub(crate) bodies_broken: AtomicU64,
     pub(crate) events: AtomicU64,
+    pub(crate) uploads: AtomicU64,
+    pub(crate) uploads_refused: AtomicU64,
     /// Readers ever; numbers their subscriptions.
     pub(crate) readers: AtomicU64,
     pub(crate) streams_open: AtomicU64,
@@ -73,6 +75,10 @@ pub struct GatewayStats {
     pub bodies_broken: u64,
     /// Events that were accepted.
     pub events: u64,
+    /// Components and manifests that were uploaded.
+    pub uploads: u64,
+    /// Uploads that were refused: too large, or nothing that can run.
+    pub uploads_refused: u64,
     /// Streams of server-sent events open now.
     pub streams_open: u64,
     /// WebSockets open now.
@@ -112,6 +118,8 @@ impl Counters {
             bodies_timed_out: self.bodies_timed_out.load(Relaxed),
             bodies_broken: self.bodies_broken.load(Relaxed),
             events: self.events.load(Relaxed),
+            uploads: self.uploads.load(Relaxed),
+            uploads_refused: self.uploads_refused.load(Relaxed),
             streams_open: self.streams_open.load(Relaxed),
             websockets_open: self.websockets_open.load(Relaxed),
             socketio_open: self.socketio_open.load(Relaxed),

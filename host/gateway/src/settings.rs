@@ -32,6 +32,10 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// Time to send a request's body. Default 30 s.
     pub body_timeout: Duration,
+    /// Whether components may be uploaded and removed. Default false: whoever may upload runs code of theirs on this host.
+    pub upload: bool,
+    /// Bytes of an uploaded component. Default 64 MiB. Worst case in memory: this for each upload under way.
+    pub upload_bytes_max: usize,
     /// Events kept for a reader that is behind; beyond, it misses some and is told how many. Default 1024.
     pub watch_events_max: usize,
     /// Bytes kept for a reader that is behind. Default 8 MiB. Events are shared with everyone else who holds them.
@@ -51,7 +55,7 @@ pub struct Settings {
     /// Events of one batch. Default 1000.
     pub batch_events_max: usize,
     /// Requests that one token, or everybody on loopback where there are none, may make in a second; twice as many at once.
-    /// An event of a batch counts as one. Default 20,000; 0 is no bound.
+    /// An event of a batch counts as one. Default 100,000; 0 is no bound.
     pub requests_per_second_max: u64,
 }
 
@@ -77,6 +81,8 @@ impl Default for Settings {
             header_timeout: Duration::from_secs(30),
             body_bytes_max: 4 << 20,
             body_timeout: Duration::from_secs(30),
+            upload: false,
+            upload_bytes_max: 64 << 20,
             watch_events_max: 1024,
             watch_bytes_max: 8 << 20,
             heartbeat: Duration::from_secs(15),
@@ -85,7 +91,7 @@ impl Default for Settings {
             socketio_claude_event: false,
             write_timeout: Duration::from_secs(30),
             batch_events_max: 1000,
-            requests_per_second_max: 20_000,
+            requests_per_second_max: 100_000,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use plugbus_bus::Bus;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::admin::Admin;
 use crate::auth::{Identity, Sessions, Tokens};
@@ -40,6 +40,8 @@ pub(crate) struct Parts {
     pub(crate) addr: OnceLock<SocketAddr>,
     /// How far the gateway has come in stopping. Streams subscribe to it and end with it.
     pub(crate) phase: watch::Sender<Phase>,
+    /// One plugin at a time comes or goes over HTTP.
+    pub(crate) uploading: Semaphore,
 }
 
 /// How far the gateway has come in stopping.
@@ -74,6 +76,7 @@ impl Shared {
             encoded: Encoded::default(),
             addr: OnceLock::new(),
             phase: watch::Sender::new(Phase::Serving),
+            uploading: Semaphore::new(1),
         })))
     }
 }

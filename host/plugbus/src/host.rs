@@ -16,8 +16,10 @@ use plugbus_sandbox::{LogSink, Sandbox, SandboxConfig, SandboxError};
 use plugbus_gateway::{Bound as BoundGateway, Gateway, GatewayError, GatewayStats, Server as HttpServer};
 use tokio::task::JoinHandle;
 
+use crate::admin::HostAdmin;
 use crate::config::{self, Config, ConfigError, size};
 use crate::socket::{Bound, Limits, Server, Services, SocketError, SocketStats};
+use crate::spool::{Looking, Taker};
 
 mod http;
 mod settings;
@@ -43,6 +45,10 @@ pub struct Host {
     journal: Option<Arc<DiskJournal>>,
     /// Looks after the journal now and then; ends with the host.
     upkeep: Option<Upkeep>,
+    /// Takes in what hooks leave; ends with the host.
+    looking: Option<Looking>,
+    /// What the gateway asks for figures and plugins; it holds it weakly.
+    _services: Arc<Services>,
     config: Config,
 }
 
@@ -63,8 +69,9 @@ impl Default for HostBuilder {
     /// As documented at each setting. Without a data folder named, nothing is kept on the disk but compiled code.
     fn default() -> Self {
         let journal = config::Journal { enabled: false, ..config::Journal::default() };
+        let spool = config::Spool { enabled: false, ..config::Spool::default() };
         let http = config::Http { enabled: false, ..config::Http::default() };
-        let config = Config { journal, http, ..Config::default() };
+        let config = Config { journal, spool, http, ..Config::default() };
         Self { config, bus: None, no_plugins: false, wrong: None, log: None, sandbox: None, loader: None }
     }
 }
@@ -150,7 +157,6 @@ impl Host {
     }
 
     /// The routes of the gateway, to be mounted in an axum app of your own.
-    #[must_use]
     pub fn http_router(&self) -> axum::Router {
         self.gateway.router()
     }
@@ -183,6 +189,7 @@ impl Host {
     /// the plugins, and says good-bye to watchers, who see everything until then. The report says what was not settled.
     pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
         self.upkeep = None;
+        self.looking = None;
         if let Some(server) = &self.server {
             server.drain();
         }
@@ -216,10 +223,12 @@ impl HostBuilder {
         self
     }
 
-    /// The folder for what the host keeps. With one, the host keeps a journal, unless [`HostBuilder::journal`] says no.
+    /// The folder for what the host keeps. With one, the host keeps a journal, unless [`HostBuilder::journal`] says no, and
+    /// takes in what hooks leave there ([`spool`](crate::spool)).
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.config.data_dir = path.into();
         self.config.journal.enabled = true;
+        self.config.spool.enabled = true;
         self
     }
 
@@ -284,8 +293,8 @@ impl HostBuilder {
         self
     }
 
-    /// Starts the host: takes the socket's path, loads every plugin in the folder, then begins to answer clients (who may
-    /// connect before and wait).
+    /// Starts the host: takes the socket's path, loads every plugin in the folder, takes in what hooks left in the spool, then
+    /// begins to answer clients (who may connect before and wait).
     ///
     /// # Errors
     /// [`HostError`]; a plugin that cannot be loaded is none, it is reported as rejected.
@@ -299,7 +308,8 @@ impl HostBuilder {
             Some(bus) => (bus, None),
             None => make_bus(&config).await?,
         };
-        let gateway = Gateway::new(bus.clone(), None, http::settings(&config))?;
+        let admin = Arc::new(HostAdmin::default());
+        let gateway = Gateway::new(bus.clone(), Some(admin.clone()), http::settings(&config))?;
         let http = if config.http.enabled { Some(gateway.bind().await?) } else { None };
         let loader = if no_plugins {
             None
@@ -312,11 +322,20 @@ impl HostBuilder {
             Some(start_loader(&bus, sandbox_config, loader_config).await?)
         };
         let upkeep = journal.as_ref().map(|_| Upkeep::start(bus.clone(), config.journal.absent_max_ms));
-        let services =
-            Services::new(bus.clone(), loader.clone(), journal.clone(), gateway.clone(), Limits::new(&config));
-        let server = bound.map(|bound| bound.serve(Arc::new(services)));
+        let taker = config.spool.enabled.then(|| Arc::new(Taker::new(&config, bus.clone(), journal.clone())));
+        if let Some(taker) = &taker {
+            // What cannot be taken now is said, counted, and tried again.
+            drop(taker.take_in().await);
+        }
+        let look = Duration::from_millis(config.spool.look_ms);
+        let looking = taker.as_ref().map(|taker| Looking::start(taker.clone(), look));
+        let limits = Limits::new(&config);
+        let services = Services::new(bus.clone(), loader.clone(), journal.clone(), gateway.clone(), limits);
+        let services = Arc::new(services.with_taker(taker));
+        admin.begin(&services);
+        let server = bound.map(|bound| bound.serve(services.clone()));
         let http = http.map(BoundGateway::serve);
-        Ok(Host { bus, loader, server, gateway, http, journal, upkeep, config })
+        Ok(Host { bus, loader, server, gateway, http, journal, upkeep, looking, _services: services, config })
     }
 }
 

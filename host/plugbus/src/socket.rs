@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::config::{Clients, Config, size};
+use crate::spool::Taker;
 
 pub mod client;
 mod connection;
@@ -38,6 +39,7 @@ pub mod protocol;
 pub use counters::SocketStats;
 pub use event::{NewEvent, NewEventError, parse_event};
 pub(crate) use event::{text_or_encoded, to_json as event_json};
+pub(crate) use operations::past;
 pub use place::{PATH_BYTES_MAX, SocketError};
 
 use counters::{Counters, Gauge, count};
@@ -77,6 +79,7 @@ pub(crate) struct Services {
     pub(crate) bus: Bus,
     pub(crate) loader: Option<Loader>,
     pub(crate) journal: Option<Arc<DiskJournal>>,
+    pub(crate) taker: Option<Arc<Taker>>,
     /// Speaks with clients whose first byte begins no line of ours.
     pub(crate) gateway: Gateway,
     pub(crate) limits: Limits,
@@ -84,6 +87,11 @@ pub(crate) struct Services {
 }
 
 impl Services {
+    /// What the socket counted.
+    pub(crate) fn socket_stats(&self) -> SocketStats {
+        self.counters.read()
+    }
+
     pub(crate) fn new(
         bus: Bus,
         loader: Option<Loader>,
@@ -91,7 +99,12 @@ impl Services {
         gateway: Gateway,
         limits: Limits,
     ) -> Self {
-        Self { bus, loader, journal, gateway, limits, counters: Counters::default() }
+        Self { bus, loader, journal, taker: None, gateway, limits, counters: Counters::default() }
+    }
+
+    /// The same with somebody who takes in what hooks leave.
+    pub(crate) fn with_taker(self, taker: Option<Arc<Taker>>) -> Self {
+        Self { taker, ..self }
     }
 }
 

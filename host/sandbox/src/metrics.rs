@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use plugbus_bus::FaultKind;
+use plugbus_bus::{FaultKind, Histogram, HistogramSnapshot, TIME_STEPS_NS};
 use serde::Serialize;
 
 macro_rules! counters {
@@ -16,6 +16,7 @@ macro_rules! counters {
         pub(crate) struct Metrics {
             $(pub(crate) $name: AtomicU64,)*
             faults: [AtomicU64; FAULT_NAMES.len()],
+            steps: Steps,
         }
 
         /// The counters of a [`Template`](crate::Template) since it was linked.
@@ -25,6 +26,12 @@ macro_rules! counters {
             $($(#[doc = $doc])+ pub $name: u64,)*
             /// Faults by kind, `init` included; kinds that never occurred are left out.
             pub faults: BTreeMap<&'static str, u64>,
+            /// How many calls took how much fuel, in the steps of [`FUEL_STEPS`].
+            #[serde(skip)]
+            pub fuel: HistogramSnapshot,
+            /// How many calls took how long, in the steps of [`TIME_STEPS_NS`], host calls included.
+            #[serde(skip)]
+            pub time_ns: HistogramSnapshot,
         }
 
         impl Metrics {
@@ -37,6 +44,8 @@ macro_rules! counters {
                         .map(|(name, count)| (*name, count.load(Relaxed)))
                         .filter(|(_, count)| *count > 0)
                         .collect(),
+                    fuel: self.steps.fuel.snapshot(),
+                    time_ns: self.steps.time_ns.snapshot(),
                 }
             }
         }
@@ -98,6 +107,38 @@ counters! {
     reasons_cut,
 }
 
+/// Steps of the fuel that calls take: a thousand to ten billion.
+pub const FUEL_STEPS: [u64; 15] = [
+    1_000,
+    5_000,
+    10_000,
+    50_000,
+    100_000,
+    500_000,
+    1_000_000,
+    5_000_000,
+    10_000_000,
+    50_000_000,
+    100_000_000,
+    500_000_000,
+    1_000_000_000,
+    5_000_000_000,
+    10_000_000_000,
+];
+
+/// Calls by what they took.
+#[derive(Debug)]
+struct Steps {
+    fuel: Histogram<{ FUEL_STEPS.len() }>,
+    time_ns: Histogram<{ TIME_STEPS_NS.len() }>,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self { fuel: Histogram::new(&FUEL_STEPS), time_ns: Histogram::new(&TIME_STEPS_NS) }
+    }
+}
+
 const FAULT_NAMES: [&str; 11] =
     ["trap", "panic", "fuel", "deadline", "memory", "stack", "table", "host-call", "handles", "contract", "cancelled"];
 
@@ -117,6 +158,8 @@ impl Metrics {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Self::add(&self.calls, 1);
         self.fuel_last.store(fuel, Relaxed);
+        self.steps.fuel.record(fuel);
+        self.steps.time_ns.record(nanos);
         raise(&self.fuel_max, fuel);
         Self::add(&self.fuel_total, fuel);
         self.time_ns_last.store(nanos, Relaxed);
@@ -165,6 +208,7 @@ mod tests {
         metrics.call_ended(4, Duration::from_nanos(7), 80);
         let shot = metrics.snapshot();
         assert_eq!((shot.calls, shot.fuel_last, shot.fuel_max, shot.fuel_total), (2, 4, 10, 14));
+        assert_eq!((shot.fuel.count, shot.fuel.sum, shot.time_ns.sum), (2, 14, 12));
         assert_eq!((shot.time_ns_max, shot.memory_bytes_last, shot.memory_bytes_peak), (7, 80, 100));
     }
 }

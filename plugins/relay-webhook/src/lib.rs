@@ -11,6 +11,9 @@ use verdict::verdict;
 
 /// How much of an answer is read: enough for the text of an error.
 const RESPONSE_BYTES_MAX: usize = 4096;
+/// W3C Trace Context: extensions of the event that become headers of the same names, so that the receiver goes on with the
+/// trace.
+const TRACE: [&str; 2] = ["traceparent", "tracestate"];
 
 /// The plugin. It keeps no state, so any number of instances may share the work.
 pub struct RelayWebhook {
@@ -36,17 +39,28 @@ impl Plugin for RelayWebhook {
 
 impl RelayWebhook {
     fn request(&self, event: Event) -> Request {
+        let trace = TRACE.map(|name| event.extension(name).filter(|value| is_plain(value)).map(str::to_owned));
         let (content_type, body) = match self.config.format {
             Format::Cloudevent => ("application/cloudevents+json".to_owned(), event.to_cloudevent().into_bytes()),
             Format::Data => (event.payload.content_type.clone(), event.payload.into_bytes()),
         };
         let content_type = if content_type.is_empty() { "application/octet-stream".to_owned() } else { content_type };
         let mut request = Request::post(&self.config.url).header("content-type", content_type).body(body);
+        for (name, value) in TRACE.into_iter().zip(trace) {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
         for (name, value) in &self.config.headers {
             request = request.header(name, value);
         }
         request.timeout(self.config.timeout()).response_bytes_max(RESPONSE_BYTES_MAX)
     }
+}
+
+/// Whether a value from an event may stand in a header: an event is not rejected for a trace that is none.
+fn is_plain(value: &str) -> bool {
+    value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 plugbus_sdk::export!(RelayWebhook);

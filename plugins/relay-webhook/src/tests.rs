@@ -52,6 +52,20 @@ fn data_alone_keeps_its_bytes_and_content_type() {
 }
 
 #[test]
+fn the_trace_of_an_event_goes_on_in_the_headers_and_what_is_none_is_left_out() {
+    let mut host = host(json!({}));
+    host.http(|_| Ok(Response::new(200)));
+    host.send(event("a").extension("traceparent", "00-ab-cd-01").extension("tracestate", "x=1")).unwrap();
+    host.send(event("a").extension("traceparent", "00\r\nx: y").extension("tracestate", "é")).unwrap();
+    let traces: Vec<Vec<_>> = host
+        .requests()
+        .iter()
+        .map(|request| request.headers.iter().skip(1).map(|(name, value)| (name.as_str(), value.as_str())).collect())
+        .collect();
+    assert_eq!(traces, [vec![("traceparent", "00-ab-cd-01"), ("tracestate", "x=1")], vec![]]);
+}
+
+#[test]
 fn the_status_decides_between_ack_retry_and_reject() {
     for status in [200, 201, 204, 299] {
         assert_eq!(answered(Ok(Response::new(status))), Ok(None), "{status}");

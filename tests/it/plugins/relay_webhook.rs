@@ -3,7 +3,8 @@
 use serde_json::Value;
 use toml::Table;
 
-use crate::support::host::TestHost;
+use crate::manage::send;
+use crate::support::host::{Place, TestHost};
 use crate::support::server::{Reserved, Server, answer};
 use crate::support::shipped;
 
@@ -49,6 +50,31 @@ async fn events_that_match_are_posted_as_cloudevents_in_order() {
         assert_eq!((&event["type"], &event["data"]), (&"hook.x".into(), &number.to_string().into()));
     }
     assert_eq!(failed(&host), []);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trace_goes_from_a_request_through_a_plugin_to_the_webhook() {
+    let server = Server::start(|_, _| answer("204 No Content", ""));
+    let change = |config: &mut plugbus::config::Config| {
+        config.http.enabled = true;
+        config.http.listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    };
+    let host = Place::new().start_with(change, None).await;
+    host.put_plugin("normalize-hooks", shipped::component("normalize-hooks"), &shipped::manifest("normalize-hooks"));
+    host.until_running("normalize-hooks").await;
+    load(&host, &server.origin()).await;
+    let parent = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let headers = [parent, "tracestate: x=1", "content-type: application/json"];
+    let hook = shipped::hooks().remove(0);
+    let addr = host.host.http_addr().unwrap();
+    assert_eq!(send(addr, "POST /v1/topics/hook.raw", &headers, hook.as_bytes()).await.0, 202);
+    // The event itself, and what the plugin made of it.
+    host.until("both are posted", || host.stats("relay-webhook").acked == 2).await;
+    for request in server.requests() {
+        let found = (request.header("traceparent"), request.header("tracestate"));
+        assert_eq!(found, (parent.strip_prefix("traceparent: "), Some("x=1")), "{}", request.line);
+    }
     host.stop().await;
 }
 
@@ -113,5 +139,21 @@ async fn as_it_is_shipped_it_loads_and_reaches_nothing_but_the_example() {
     let running = host.status("relay-webhook").unwrap().running.unwrap();
     let granted: Vec<String> = running.grants.http.iter().map(ToString::to_string).collect();
     assert_eq!(granted, ["https://hooks.example.com"]);
+    host.stop().await;
+}
+
+/// More than an instance may have resources open: each request gives back what it took.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_sends_more_requests_than_it_may_have_resources() {
+    const EVENTS: usize = 1100;
+    let server = Server::start(|_, _| answer("204 No Content", ""));
+    let host = TestHost::start().await;
+    load(&host, &server.origin()).await;
+    for number in 0..EVENTS {
+        host.settle("hook.x", number.to_string()).await;
+    }
+    assert_eq!((server.requests().len(), failed(&host)), (EVENTS, vec![]));
+    let running = host.status("relay-webhook").unwrap().running.unwrap();
+    assert_eq!(running.metrics.instances_created, 1);
     host.stop().await;
 }

@@ -17,8 +17,8 @@ export const onSignIn = (ask) => { signIn = ask; };
 
 export const address = (path) => new URL(path, document.baseURI).href;
 
-export async function request(method, path, body) {
-  const options = { method, signal: AbortSignal.timeout(LIMIT_MS), headers: { accept: 'application/json' } };
+export async function request(method, path, body, headers = {}) {
+  const options = { method, signal: AbortSignal.timeout(LIMIT_MS), headers: { accept: 'application/json', ...headers } };
   if (body !== undefined) {
     options.body = JSON.stringify(body);
     options.headers['content-type'] = 'application/json';
@@ -29,7 +29,7 @@ export async function request(method, path, body) {
   } catch (error) {
     throw new Refused(0, error.name === 'TimeoutError' ? 'the host did not answer in time' : 'the host cannot be reached');
   }
-  if (response.status === 401) signIn?.();
+  if (response.status === 401 && !headers.authorization) signIn?.();
   const said = await response.text();
   if (!response.ok) throw new Refused(response.status, problem(said) ?? `${response.status} ${response.statusText}`);
   return said === '' ? null : JSON.parse(said);

@@ -21,6 +21,10 @@ const RETRY_MS = 2000;
 
 let view = 'events';
 let asking = false;
+// Who has signed in, as the host has it; null where nobody has.
+let who = null;
+// The past is listed once.
+let began = false;
 
 function current() {
   const wanted = location.hash.slice(1);
@@ -46,12 +50,40 @@ function state(name) {
   link.dataset.state = name === 'closed' || name === 'refused' ? 'lost' : name;
   text(link, WORDS[name] ?? name);
   // A stream that was lost comes back by itself; one that was refused does not.
-  if (name === 'closed') setTimeout(events.connect, RETRY_MS);
+  if (name === 'closed') setTimeout(begin, RETRY_MS);
+}
+
+// Asks who this is, and shows what they may see.
+async function begin() {
+  try {
+    who = await get('v1/whoami');
+    if (who.login_needed) return signedOut();
+    for (const name of VIEWS.slice(1)) document.querySelector(`[data-view="${name}"]`).hidden = !who.admin && name !== 'flow';
+    let last = 0;
+    if (who.admin && !began) {
+      const stats = await get('v1/stats');
+      last = stats.journal?.last_seq ?? stats.history?.last ?? 0;
+    }
+    began = true;
+    events.connect(who.admin ? ['>', 'plugbus.>'] : who.subscribe, last);
+    await refresh();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (error.status !== 401) state('closed');
+  }
+  return undefined;
+}
+
+function signedOut() {
+  who = null;
+  events.disconnect();
+  state('refused');
+  login.ask();
 }
 
 // Asks the host how it is.
 async function refresh() {
-  if (asking) return;
+  if (asking || !who?.admin) return;
   asking = true;
   try {
     const [stats, all] = await Promise.all([get('v1/stats'), plugins.load()]);
@@ -62,7 +94,6 @@ async function refresh() {
     dead.updateCount(stats.bus.dead_letters.held, stats.subscriptions);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    if (error.status === 401) state('refused');
   } finally {
     asking = false;
   }
@@ -73,12 +104,12 @@ function poll() {
   setTimeout(poll, document.hidden ? POLL_HIDDEN_MS : POLL_MS);
 }
 
-onSignIn(login.ask);
+onSignIn(signedOut);
 theme.start();
 viewer.start();
 flow.start();
 dead.start();
-login.start(() => { events.connect(); refresh(); });
+login.start(begin);
 plugins.onDone(refresh);
 events.start({ onState: state, onRate: (total) => text($('vital-rate'), rate(total)), onPicture: flow.updateTraffic });
 keys.start({
@@ -87,4 +118,5 @@ keys.start({
 });
 addEventListener('hashchange', route);
 route();
+begin();
 poll();

@@ -4,7 +4,7 @@ import { attr, h, text } from './dom.js';
 import { bytes, count, duration, rate, short } from './format.js';
 import { Rates } from './rates.js';
 import { Spark } from './spark.js';
-import { since, traceParts } from './viewer.js';
+import { show, since, traceParts } from './viewer.js';
 
 const STATES = {
   starting: ['starting', ''], running: ['running', 'good'], paused: ['paused', 'warn'], suspended: ['suspended', 'bad'],
@@ -24,7 +24,7 @@ export class Card {
       queue: gauge('Queue'), time: gauge('Time per event'), fuel: gauge('Fuel per event'), memory: gauge('Memory'),
     };
     this.tally = h('div.tally');
-    this.faults = h('details', {}, h('summary'), h('div'));
+    this.faults = h('button.small.card-fault', { type: 'button', onclick: () => show(`${name}: last faults`, this.records.toReversed().map(fault), JSON.stringify(this.records, null, 2)) });
     this.rejection = h('div.rejection', { role: 'note' });
     this.pause = h('button.small', { type: 'button', onclick: () => act(name, this.paused ? 'resume' : 'pause') }, 'Pause');
     this.reload = h('button.small', { type: 'button', onclick: () => act(name, 'reload') }, 'Reload');
@@ -106,12 +106,8 @@ export class Card {
     const faults = plugin.last_faults ?? [];
     this.faults.hidden = faults.length === 0;
     const last = faults.at(-1);
-    const seen = last ? `${last.time_ns} ${faults.length}` : '';
-    if (this.seen === seen) return;
-    this.seen = seen;
-    const [summary, body] = this.faults.children;
-    summary.replaceChildren(h('b', {}, `Last fault: ${last?.kind}`), ` ${last ? since(last.time_ns) : ''}, ${faults.length} kept`);
-    body.replaceChildren(...faults.toReversed().map(fault));
+    this.records = faults;
+    if (last) text(this.faults, `Last fault: ${last.kind}, ${since(last.time_ns)}${faults.length > 1 ? `, and ${faults.length - 1} before` : ''}`);
   }
 }
 
@@ -135,13 +131,18 @@ function fault(fault) {
 // A number, what it is out of, and a bar for how much of that is used.
 function gauge(label) {
   const value = h('b', {}, '–');
-  const meter = h('meter', { min: 0, max: 1, low: 0.6, high: 0.85, optimum: 0, 'aria-label': label });
+  const bar = h('div');
+  const meter = h('div.meter', { role: 'meter', 'aria-label': label, 'aria-valuemin': 0, 'aria-valuemax': 100 }, bar);
   const detail = h('div.detail');
   return {
     element: h('div.gauge', {}, h('div.label', {}, h('span', {}, label), value), meter, detail),
     set(shown, used, of, said) {
       text(value, shown);
-      meter.value = of > 0 ? Math.min(used / of, 1) : 0;
+      const percent = of > 0 ? Math.min(Math.round((100 * used) / of), 100) : 0;
+      bar.style.width = `${percent}%`;
+      attr(meter, 'aria-valuenow', percent);
+      meter.classList.toggle('high', percent >= 60 && percent < 85);
+      meter.classList.toggle('full', percent >= 85);
       text(detail, said);
     },
   };

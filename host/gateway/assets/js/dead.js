@@ -13,6 +13,7 @@ let letters = [];
 let total = 0;
 let next = null;
 const chosen = new Set();
+let opened = null;
 let refreshing = false;
 let known = -1;
 
@@ -113,7 +114,7 @@ function line(letter) {
     draw();
   });
   const row = h(
-    'tr', { tabindex: '0', 'data-id': letter.id },
+    'tr', { tabindex: '0', 'data-id': letter.id, 'aria-selected': letter.id === opened },
     h('td.check', {}, box), h('td.num', {}, letter.id), h('td.when', {}, since(letter.time_ns)),
     h('td.mono', {}, letter.subscription ?? 'none'), h('td.mono', {}, letter.topic),
     h('td.why', {}, h('span.badge.bad', {}, letter.kind), h('p', {}, letter.reason)), h('td.num', {}, letter.attempts_made),
@@ -136,6 +137,8 @@ function keys(event) {
 async function open(id) {
   try {
     const letter = await get(`v1/dead/${part(id)}`);
+    opened = id;
+    draw();
     const again = h('button.small.primary', { type: 'button', onclick: () => change('replay', [id]) }, 'Replay');
     show(`Dead letter ${id}`, [
       factList([['Subscription', letter.subscription], ['Why', letter.reason], ['Given up', since(letter.time_ns)]]),

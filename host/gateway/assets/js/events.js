@@ -1,12 +1,14 @@
 // The live list.
 
 import { address } from './api.js';
-import { $, h, text } from './dom.js';
+import { $, attr, h, text } from './dom.js';
 import { clock, count, rate } from './format.js';
 import { VirtualList } from './list.js';
 import { eventParts, show } from './viewer.js';
 
 const ROWS_MAX = 5000;
+// Events from before the page was opened.
+const PAST_SHOWN = 200;
 // Rows that are kept for a list that is paused.
 const HELD_MAX = 5000;
 // Over how long a rate is taken.
@@ -33,7 +35,6 @@ export function start({ onState, onRate, onPicture }) {
     }
     if (data.shown) shown(data.shown, data.raw);
   };
-  connect();
   let typing = 0;
   $('filter').addEventListener('input', () => {
     clearTimeout(typing);
@@ -43,9 +44,15 @@ export function start({ onState, onRate, onPicture }) {
   $('clear').addEventListener('click', clear);
 }
 
-export function connect() {
-  worker.postMessage({ open: address('v1/stream?filter=%3E&filter=plugbus.%3E') });
+// Opens the stream: `filters` are what may be seen, `last` is the number of the last event that the host remembers. A few from
+// before it are listed too.
+export function connect(filters, last) {
+  const query = new URLSearchParams(filters.map((filter) => ['filter', filter]));
+  if (last > 0) query.set('from', String(Math.max(last - PAST_SHOWN + 1, 1)));
+  worker.postMessage({ open: address(`v1/stream?${query}`), past: last });
 }
+
+export const disconnect = () => worker.postMessage({ close: true });
 
 function applyFilter() {
   const wanted = $('filter').value.trim();
@@ -112,6 +119,7 @@ function say({ matched, shown, sums }) {
   else if (parts.length === 0 && sums.total > 0) parts.push(['', `${count(sums.total)} events since this page was opened.`]);
   if (sums.malformed > 0) parts.push(['', `${count(sums.malformed)} could not be read.`]);
   const note = $('filter-note');
+  attr(note, 'data-missed', sums.missed);
   const wanted = parts.map((part) => part.join('')).join(' ');
   if (note.said === wanted) return;
   note.said = wanted;

@@ -24,7 +24,7 @@ export function updateTraffic(picture) {
 // `plugins` say what a subscription alone does not: whose events it takes, and how it is.
 export function updateSubscriptions(all, plugins) {
   const known = new Map(plugins.map((plugin) => [`plugin/${plugin.name}`, plugin]));
-  const looking = ({ kind }) => kind === 'observer' || kind === 'watch';
+  const looking = ({ kind }) => kind === 'observer' || kind === 'watcher';
   watchers = all.filter(looking).length;
   subscriptions = all.filter((one) => !looking(one)).map(({ name, filters }) => ({
     name, filters, source: known.get(name)?.source ?? null, state: known.get(name)?.state,

@@ -9,7 +9,7 @@ export function start(onSignedIn) {
     event.preventDefault();
     text($('login-error'), '');
     try {
-      await request('POST', 'v1/login', { token: $('login-token').value });
+      await request('POST', 'v1/login', undefined, { authorization: `Bearer ${$('login-token').value.trim()}` });
       $('login-token').value = '';
       dialog.close();
       onSignedIn();

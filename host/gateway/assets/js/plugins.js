@@ -7,7 +7,7 @@ import { count, duration, rate } from './format.js';
 import { Rates } from './rates.js';
 
 // Subscriptions that only look.
-const WATCHERS = ['observer', 'watch'];
+const WATCHERS = ['observer', 'watcher'];
 const NATIVES_MAX = 200;
 
 let asked = null;
@@ -19,8 +19,10 @@ export function update(plugins, now) {
   keyed($('cards'), plugins, (plugin) => plugin.name, (plugin) => new Card(plugin.name, act).element, (element, plugin) => {
     element.card.update(plugin, now);
   });
-  text($('count-plugins'), plugins.length || '');
-  $('count-plugins').classList.toggle('bad', plugins.some(({ state }) => state === 'rejected' || state === 'suspended'));
+  const ill = plugins.filter(({ state }) => state === 'rejected' || state === 'suspended').length;
+  text($('count-plugins'), ill || plugins.length || '');
+  $('count-plugins').classList.toggle('bad', ill > 0);
+  $('count-plugins').title = ill > 0 ? `${ill} of ${plugins.length} do not run` : '';
 }
 
 // Takes in the subscriptions that are no plugins.

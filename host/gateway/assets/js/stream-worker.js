@@ -23,11 +23,17 @@ const sum = { total: 0, looked: 0, matched: 0, missed: 0, malformed: 0 };
 
 let filter = null;
 let source = null;
+// Events up to this number were there before the page was: they are listed, and not counted.
+let past = 0;
 let key = 0;
 let ticks = 0;
 
 self.onmessage = ({ data }) => {
-  if (data.open) open(data.open);
+  if (data.close) source?.close();
+  if (data.open) {
+    past = data.past;
+    open(data.open);
+  }
   if (data.filter !== undefined) {
     filter = parse(data.filter);
     sample.take(order);
@@ -43,7 +49,8 @@ function open(url) {
   source.onopen = () => self.postMessage({ state: 'live' });
   source.onerror = () => self.postMessage({ state: source.readyState === EventSource.CLOSED ? 'closed' : 'lost' });
   source.onmessage = ({ data }) => take(data);
-  source.addEventListener('event', ({ data }) => take(data));
+  // The host stops: the browser asks again until it is back.
+  source.addEventListener('bye', () => self.postMessage({ state: 'lost' }));
   source.addEventListener('missed', ({ data }) => { sum.missed += missed(data); });
 }
 
@@ -51,7 +58,8 @@ function open(url) {
 function missed(data) {
   try {
     const said = JSON.parse(data);
-    return Number(typeof said === 'number' ? said : said.count ?? said.missed) || 0;
+    // Of those that are too old for the host nobody knows whether they were wanted.
+    return said.reason === 'slow' ? Number(said.count) || 0 : 0;
   } catch {
     return 0;
   }
@@ -65,11 +73,14 @@ function take(raw) {
     sum.malformed += 1;
     return;
   }
-  sum.total += 1;
-  sum.looked += 1;
-  tally.add(String(event.source), String(event.type));
+  const live = event.seq > past;
+  if (live) {
+    sum.total += 1;
+    sum.looked += 1;
+    tally.add(String(event.source), String(event.type));
+  }
   if (filter && !filter(event, () => raw.slice(0, SEARCH_CHARS).toLowerCase())) return;
-  sum.matched += 1;
+  if (live) sum.matched += 1;
   const place = sample.place();
   if (place >= 0) {
     key += 1;

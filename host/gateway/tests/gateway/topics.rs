@@ -91,7 +91,8 @@ async fn whoever_waits_is_told_what_became_of_the_event_at_each_subscriber() {
 async fn what_is_wrong_with_a_request_is_said_and_nothing_is_published() {
     let serving = Serving::start().await;
     let json = "content-type: application/json";
-    let table: &[(&str, &[&str], &[u8], u16, &str)] = &[
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [u8], u16, &'a str);
+    let table: &[Case<'_>] = &[
         ("POST /v1/topics/a..b", &[], b"", 400, "topic `a..b` has an empty token at position 2"),
         ("POST /v1/topics/a.*", &[], b"", 400, "a wildcard is allowed only in a filter"),
         ("POST /v1/topics/plugbus.x", &[], b"", 403, "is the host's own"),

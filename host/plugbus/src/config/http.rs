@@ -13,6 +13,8 @@ pub struct Http {
     pub enabled: bool,
     /// Address and port. Default `127.0.0.1:7117`; port 0 takes any that is free. Beyond loopback only with `tokens`.
     pub listen: SocketAddr,
+    /// Whether plugins may be uploaded and removed over HTTP, by whoever has the scope `admin`. Default false.
+    pub upload: bool,
     /// The file of tokens, a line `name token scope…` for each, readable by its owner alone. Default none: whoever is on
     /// loopback may do everything.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,7 +38,7 @@ pub struct Http {
     /// Events of one batch. Default 1000.
     pub batch_events_max: u64,
     /// Requests that one token may make in a second, and everybody together where there are none; twice as many at once. An
-    /// event of a batch counts as one. Default 20,000; 0 is no bound.
+    /// event of a batch counts as one. Default 100,000; 0 is no bound.
     pub requests_per_second_max: u64,
     /// Events kept for a stream, WebSocket or Socket.IO client that is behind; beyond, it misses some and is told how many.
     /// Default 1024.
@@ -104,7 +106,8 @@ impl Default for Http {
             body_timeout_ms: 30_000,
             write_timeout_ms: 30_000,
             batch_events_max: 1000,
-            requests_per_second_max: 20_000,
+            requests_per_second_max: 100_000,
+            upload: false,
             watch_events_max: 1024,
             watch_bytes_max: 8 << 20,
             heartbeat_ms: 15_000,

@@ -24,6 +24,8 @@ pub(super) fn settings(config: &Config) -> Settings {
         write_timeout: Duration::from_millis(given.write_timeout_ms),
         batch_events_max: size(given.batch_events_max),
         requests_per_second_max: given.requests_per_second_max,
+        upload: given.upload,
+        upload_bytes_max: size(config.sandbox.component_bytes_max),
         watch_events_max: size(given.watch_events_max),
         watch_bytes_max: size(given.watch_bytes_max),
         heartbeat: Duration::from_millis(given.heartbeat_ms),

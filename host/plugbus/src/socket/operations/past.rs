@@ -63,7 +63,7 @@ pub(super) async fn replay(
 }
 
 /// Figures of the journal, and who is away and holds events in it.
-pub(super) fn stats(services: &Services, stats: &JournalStats) -> Value {
+pub(crate) fn stats(services: &Services, stats: &JournalStats) -> Value {
     let times = &stats.commit_times;
     json!({
         "first_seq": stats.first,
@@ -71,6 +71,7 @@ pub(super) fn stats(services: &Services, stats: &JournalStats) -> Value {
         "appended": stats.appended,
         "duplicates": stats.duplicates,
         "refused": stats.refused,
+        "unwritten": stats.unwritten,
         "retired": stats.retired,
         "dropped": stats.dropped.iter().map(|(name, count)| json!({ "subscription": name, "events": count })).collect::<Vec<_>>(),
         "writes": stats.writes,
