@@ -74,6 +74,8 @@ pub(super) const HTTP: &[Field] = &[
     Field::counter("uploads_refused", "Uploads that were refused: too large, or nothing that can run."),
     Field::gauge("streams_open", "Streams of server-sent events open now."),
     Field::gauge("websockets_open", "WebSockets open now."),
+    Field::gauge("socketio_open", "Clients of Socket.IO connected now."),
+    Field::counter("socketio_refused", "Clients of Socket.IO turned away because there were too many."),
     Field::counter("messages", "Messages that came from WebSocket and Socket.IO peers."),
     Field::counter("messages_bad", "Of these, those that were malformed or not allowed."),
     Field::counter("peers_silent", "WebSockets closed because nothing came from their peers."),
