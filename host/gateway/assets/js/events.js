@@ -33,6 +33,10 @@ export function start({ onState, onRate, onPicture }) {
   worker = new Worker(new URL('./stream-worker.js', import.meta.url), { type: 'module' });
   worker.onmessage = ({ data }) => {
     if (data.state) onState(data.state);
+    if (data.listed) {
+      clear();
+      list.add(data.listed);
+    }
     if (data.tick) {
       tick(data.tick, onRate);
       if (data.tick.picture) onPicture(data.tick.picture);
@@ -62,8 +66,8 @@ export const disconnect = () => worker.postMessage({ close: true });
 function applyFilter() {
   const wanted = $('filter').value.trim();
   filtered = wanted !== '';
+  // The worker answers with what is kept and matches.
   worker.postMessage({ filter: wanted });
-  clear();
 }
 
 function clear() {

@@ -39,6 +39,7 @@ self.onmessage = ({ data }) => {
     sample.take(order);
     sum.looked = 0;
     sum.matched = 0;
+    self.postMessage({ listed: again() });
   }
   if (data.show) self.postMessage({ shown: data.show, raw: store.get(data.show) ?? null });
 };
@@ -80,7 +81,7 @@ function take(raw) {
     sum.looked += 1;
     tally.add(String(event.source), String(event.type));
   }
-  if (filter && !filter(event, () => raw.slice(0, SEARCH_CHARS).toLowerCase())) return;
+  if (filter && !filter(event, searchable(raw))) return;
   if (live) sum.matched += 1;
   const place = sample.place();
   if (place >= 0) {
@@ -91,9 +92,21 @@ function take(raw) {
 
 const order = (entry) => entry.key;
 
+// The rows of what is kept, by the filter in force.
+function again() {
+  const all = [...store.kept].map(([key, raw]) => ({ key, raw, event: JSON.parse(raw) }));
+  return all.filter(({ event, raw }) => !filter || filter(event, searchable(raw))).map(shown);
+}
+
+const searchable = (raw) => () => raw.slice(0, SEARCH_CHARS).toLowerCase();
+
+function row(entry) {
+  store.put(entry.key, entry.raw);
+  return shown(entry);
+}
+
 // What the list shows of an event.
-function row({ key, event, raw }) {
-  store.put(key, raw);
+function shown({ key, event }) {
   return {
     key,
     seq: event.seq,
