@@ -4,7 +4,6 @@
 use std::fs;
 
 use plugbus::bus::Event;
-use plugbus::config::Sync;
 
 use crate::support::alone::{alone, this_test};
 use crate::support::host::{Place, TestHost};
@@ -24,7 +23,7 @@ fn a_backlog_costs_no_memory_and_is_handled_once_each_in_order() {
         let place = Place::new();
         let files = place.beside("files");
         fs::create_dir(&files).unwrap();
-        let host = place.start_on_journal(|config| config.journal.sync = Sync::Os).await;
+        let host = place.start_durable().await;
         let manifest = format!(
             "filters = [\"backlog.>\"]\n[queue]\nevents_max = {QUEUE_EVENTS}\n[config]\nfolder = \"/data\"\n\
              [[grants.dirs]]\nhost = \"../files\"\nguest = \"/data\"\nmode = \"read-write\"\n"

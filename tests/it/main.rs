@@ -4,7 +4,9 @@
 
 mod backlog;
 mod bad;
+mod conformance;
 mod delivery;
+mod engines;
 mod grants;
 mod kv;
 mod logs;

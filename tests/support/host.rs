@@ -21,6 +21,9 @@ use super::wait::{PATIENCE, until_or};
 /// be over first.
 pub(crate) const PLENTY_OF_TIME: &str = "deadline_ms = 120000\ndeadline_init_ms = 120000";
 
+/// Longest time that the machine may take to compile a component; the largest have some 20 MB, and others build meanwhile.
+const COMPILED_WITHIN: Duration = Duration::from_secs(300);
+
 /// A place for one host: `<folder>/plugins` and what else the test puts beside it.
 pub(crate) struct Place {
     folder: TempDir,
@@ -210,6 +213,17 @@ impl TestHost {
     /// Waits until some generation of a plugin runs.
     pub(crate) async fn until_running(&self, name: &str) {
         self.until(&format!("{name} runs"), || self.generation(name).is_some()).await;
+    }
+
+    /// The same for a component of many megabytes, whose compiling takes longer than anything else is waited for.
+    pub(crate) async fn until_compiled(&self, name: &str) {
+        let began = Instant::now();
+        while self.generation(name).is_none() {
+            let rejection = self.status(name).and_then(|status| status.last_rejection);
+            assert!(rejection.is_none(), "{name}: {rejection:?}");
+            assert!(began.elapsed() < COMPILED_WITHIN, "{name} is not compiled within {COMPILED_WITHIN:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Waits until a plugin's subscription has nothing waiting and nothing in flight.

@@ -1,4 +1,4 @@
-//! `cargo xtask backlog [--events N]`: a plugin is paused, a million events pile up for it in the journal of a real daemon, and
+//! `cargo xtask backlog [--events N] [--release]`: a plugin is paused, a million events pile up for it in the journal of a real daemon, and
 //! it is resumed. What it shows: the daemon's memory does not grow with the backlog, and everything is handled, once each, in
 //! order.
 //!
@@ -17,11 +17,11 @@ use clap::Args;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::bench::{self, BenchError};
 use crate::guests::{self, Guests, GuestsError};
 use crate::live::daemon::last_words_of;
 use crate::live::place::read;
 use crate::live::{Cli, Daemon, LiveError, POLL, Place, json as reading};
+use crate::process::{self, ProcessError};
 use crate::screen::{Screen, table};
 use crate::setup::{self, SetupError};
 use crate::workspace::Workspace;
@@ -51,6 +51,9 @@ pub(crate) struct BacklogArguments {
     /// Events in the backlog.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
     events: u64,
+    /// Build the daemon for release: faster, but for the build.
+    #[arg(long)]
+    release: bool,
 }
 
 /// Why there is no figure, or a bad one.
@@ -60,8 +63,10 @@ pub(crate) enum BacklogError {
     Setup(#[from] SetupError),
     #[error(transparent)]
     Guests(#[from] GuestsError),
-    #[error("cannot build the daemon for release")]
-    Build(#[from] BenchError),
+    #[error("the daemon does not build")]
+    Build(#[source] ProcessError),
+    #[error("cargo built no {path}")]
+    NoProgram { path: PathBuf },
     #[error(transparent)]
     Live(#[from] LiveError),
     #[error("a publisher was refused: {0}")]
@@ -86,8 +91,7 @@ struct Row {
 pub(crate) fn run(workspace: &Workspace, arguments: &BacklogArguments) -> Result<(), BacklogError> {
     setup::run(workspace)?;
     let guests = guests::build(workspace)?;
-    let built = bench::build(workspace)?;
-    let program = bench::program(&built, bench::CLIENT)?;
+    let program = build(workspace, arguments.release)?;
     // As many for each publisher.
     let each = arguments.events.div_ceil(PUBLISHERS);
     let screen = Screen::new();
@@ -99,6 +103,19 @@ pub(crate) fn run(workspace: &Workspace, arguments: &BacklogArguments) -> Result
         Err(_) => eprintln!("the daemon's last words:\n{}", last_words_of(&place.beside(LOG), LOG_LINES_SHOWN)),
     }
     check_memory(&taken?)
+}
+
+fn build(workspace: &Workspace, release: bool) -> Result<PathBuf, BacklogError> {
+    let mut cargo = workspace.cargo();
+    // Of the tests' builds all of the workspace, with their features: naming the package alone would build wasmtime again.
+    cargo.args(if release {
+        &["build", "--release", "--bin", "plugbus"][..]
+    } else {
+        &["build", "--workspace", "--bins"]
+    });
+    process::run(&mut cargo).map_err(BacklogError::Build)?;
+    let path = workspace.target.join(if release { "release" } else { "debug" }).join("plugbus");
+    if path.exists() { Ok(path) } else { Err(BacklogError::NoProgram { path }) }
 }
 
 fn take(place: &Place, guests: &Guests, program: &Path, each: u64) -> Result<Vec<Row>, BacklogError> {

@@ -5,6 +5,7 @@
 
 mod estimates;
 mod figure;
+mod nats;
 
 use std::fs;
 use std::io;
@@ -27,7 +28,9 @@ const PACKAGE: &str = "plugbus-bench";
 const FIGURES: &str = "figures";
 /// The package whose programs are started as daemon and client, and the client.
 const PROGRAMS: &str = "plugbus-cli";
-pub(crate) const CLIENT: &str = "plugbus";
+const CLIENT: &str = "plugbus";
+/// The figure that stands beside a `nats-server`.
+const BESIDE_NATS: &str = "acknowledged";
 
 /// Why there are no figures.
 #[derive(Debug, Error)]
@@ -52,6 +55,8 @@ pub(crate) enum BenchError {
 
 /// Takes the figures of these names, or all.
 pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), BenchError> {
+    let beside_nats = names.is_empty() || names.iter().any(|name| name == BESIDE_NATS);
+    let nats = beside_nats.then(|| nats::find_or_install(workspace)).flatten();
     setup::run(workspace)?;
     let guests = guests::build(workspace)?;
     let built = build(workspace)?;
@@ -67,7 +72,11 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), BenchEr
     take.env("PLUGBUS_GUESTS", &guests.folder)
         .env("PLUGBUS_BENCH_PROGRAM", program(&built, CLIENT)?)
         .env("PLUGBUS_BENCH_RECORDS", &records)
+        .env("PLUGBUS_BENCH_TOOLS", workspace.target.join("tools"))
         .env("CRITERION_HOME", &criterion);
+    if let Some(server) = nats {
+        take.env("PLUGBUS_BENCH_NATS", server);
+    }
     process::run(&mut take).map_err(BenchError::Take)?;
 
     let mut figures = estimates::collect(&criterion, began)?;
@@ -82,7 +91,7 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), BenchEr
 
 /// Builds everything in one call of cargo, so that each dependency has one set of features and is built once. What cargo
 /// says of each thing it built.
-pub(crate) fn build(workspace: &Workspace) -> Result<Vec<Value>, BenchError> {
+fn build(workspace: &Workspace) -> Result<Vec<Value>, BenchError> {
     let mut cargo = workspace.cargo();
     cargo.args(["build", "--release", "--message-format=json-render-diagnostics"]);
     cargo.args(["--package", PROGRAMS, "--bins", "--package", PACKAGE, "--bench", FIGURES]);
@@ -93,7 +102,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Vec<Value>, BenchError> {
 }
 
 /// The path of a program that was built.
-pub(crate) fn program(messages: &[Value], name: &'static str) -> Result<PathBuf, BenchError> {
+fn program(messages: &[Value], name: &'static str) -> Result<PathBuf, BenchError> {
     let of_name = |message: &&Value| message.pointer("/target/name").is_some_and(|found| found == name);
     let path = |message: &Value| message.get("executable").and_then(Value::as_str).map(PathBuf::from);
     messages.iter().filter(of_name).find_map(path).ok_or(BenchError::NoProgram(name))

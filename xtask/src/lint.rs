@@ -33,7 +33,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), LintError> {
 
     // Guests are mostly empty for the host's own target, so the call above has not seen what matters in them.
     setup::run(workspace)?;
-    let plugins = guests::plugins(workspace).into_iter().map(|(package, _)| package);
+    let plugins = guests::plugins(workspace).into_iter().map(|(package, _)| package).chain([guests::CONFORMANCE]);
     for (kind, packages) in [("--lib", plugins.collect()), ("--examples", vec![guests::FIXTURES])] {
         let mut clippy = workspace.cargo();
         clippy.args(["clippy", kind, "--target", TARGET]).args(packages.iter().flat_map(|name| ["--package", name]));

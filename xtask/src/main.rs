@@ -9,6 +9,7 @@ mod fuzz;
 mod guests;
 mod lint;
 mod live;
+mod newcomer;
 mod process;
 mod screen;
 mod setup;
@@ -34,7 +35,8 @@ struct Arguments {
 enum Task {
     /// Make the Rust target wasm32-wasip2 available. Does nothing when it already works.
     Setup,
-    /// Build the plugins and the tests' fixtures for wasm32-wasip2, into target/guests.
+    /// Build the plugins and the tests' guests, of every language, into target/guests. The tools of languages other than Rust are
+    /// installed into target/tools; one whose tools cannot be had is skipped, but where the variable CI is `true`.
     Guests,
     /// See it work: set up, build, run a daemon with real and with bad plugins on recorded events, and print what it measured.
     Demo,
@@ -49,6 +51,8 @@ enum Task {
     },
     /// Kill a real daemon again and again while events stream in, and see that nothing acknowledged is lost or done twice.
     Crash(crash::CrashArguments),
+    /// Go the way of somebody who writes a first plugin, in each language, and print how long it takes.
+    Newcomer(newcomer::NewcomerArguments),
     /// Run the fuzz targets of tests/fuzz, each for a bounded time.
     Fuzz(fuzz::FuzzArguments),
     /// Let a million events pile up for a paused plugin, and see that memory stays flat and each is handled once, in order.
@@ -77,13 +81,14 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Task::Setup => setup::run(&workspace)?,
         Task::Guests => {
             setup::run(&workspace)?;
-            guests::build(&workspace)?;
+            guests::build_all(&workspace)?;
         }
         Task::Demo => demo::run(&workspace)?,
         Task::Lint => lint::run(&workspace)?,
         Task::Test => test::run(&workspace)?,
         Task::Clients { ref names } => clients::build_and_run(&workspace, names)?,
         Task::Crash(ref arguments) => crash::run(&workspace, arguments)?,
+        Task::Newcomer(ref arguments) => newcomer::run(&workspace, arguments)?,
         Task::Fuzz(ref arguments) => fuzz::run(&workspace, arguments)?,
         Task::Backlog(ref arguments) => backlog::run(&workspace, arguments)?,
         Task::Bench { ref names } => bench::run(&workspace, names)?,

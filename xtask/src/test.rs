@@ -24,6 +24,8 @@ pub(crate) enum TestError {
     Setup(#[from] SetupError),
     #[error(transparent)]
     Guests(#[from] GuestsError),
+    #[error("tests of plugins in their own language fail")]
+    Native(#[source] ProcessError),
     #[error("the tests do not build")]
     Build(#[source] ProcessError),
     #[error("the demo fails")]
@@ -46,11 +48,13 @@ pub(crate) enum TestError {
 /// would build wasmtime a second time. The integration tests come last, so that the output ends with their result.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), TestError> {
     setup::run(workspace)?;
-    let guests = guests::build(workspace)?;
+    let guests = guests::build_all(workspace)?;
     let cargo = |arguments: &[&str]| {
         let mut cargo = workspace.cargo();
         process::run(cargo.args(arguments).env("PLUGBUS_GUESTS", &guests.folder))
     };
+
+    guests::test(workspace, &guests).map_err(TestError::Native)?;
 
     let mut build = vec!["build", "--workspace", "--bins", "--tests"];
     build.extend(examples(workspace).flat_map(|name| ["--example", name]));

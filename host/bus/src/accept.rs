@@ -3,16 +3,15 @@
 //!
 //! Synchronous throughout: only then may a publisher wait, for the journal and for queues that had no room.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::{Arc, Mutex};
 
-use uuid::{ContextV7, Timestamp, Uuid};
-
-use crate::bus::{HOPS_MAX, Inner, phase};
+use crate::bus::{HOPS_MAX, Inner, Table, phase};
 use crate::clock::now_ns;
 use crate::dead::DeadReason;
 use crate::event::{Draft, Event, InvalidEvent};
 use crate::gate::Passage;
+use crate::ids::new_id;
 use crate::inline::{self, Called};
 use crate::journal::{Append, Permit, Ticket, Write};
 use crate::name::Name;
@@ -108,16 +107,15 @@ impl Inner {
 
     fn accept_now(
         &self,
-        draft: Draft,
+        mut draft: Draft,
         publisher: Publisher,
         waiter: Option<&Arc<Waiter>>,
     ) -> Result<Placed, PublishError> {
-        let draft = match self.admit(draft, publisher)? {
-            Ok(draft) => draft,
+        let routed = match self.admit(&mut draft, publisher)? {
+            Ok(routed) => routed,
             Err(placed) => return Ok(placed),
         };
-        let routed = self.route(&draft.topic, Some(publisher));
-        let places = match self.keep_places(&draft, &routed.slots, publisher) {
+        let places = match self.keep_places(&draft, &routed, publisher) {
             Ok(places) => places,
             Err(full) => return Err(PublishError::Full { by: full.name.clone(), draft: Box::new(draft) }),
         };
@@ -149,17 +147,16 @@ impl Inner {
     /// can stop it from getting one.
     pub(crate) fn prepare(
         &self,
-        draft: Draft,
+        mut draft: Draft,
         publisher: Publisher,
         waiter: Option<&Arc<Waiter>>,
     ) -> Result<Prepared, PublishError> {
-        let draft = match self.admit(draft, publisher)? {
-            Ok(draft) => draft,
+        let routed = match self.admit(&mut draft, publisher)? {
+            Ok(routed) => routed,
             Err(placed) => return Ok(Prepared::Done(placed)),
         };
-        let routed = self.route(&draft.topic, Some(publisher));
         // The places are not kept for as long as the journal takes; what finds none then is a dead letter.
-        if let Err(full) = self.keep_places(&draft, &routed.slots, publisher) {
+        if let Err(full) = self.keep_places(&draft, &routed, publisher) {
             return Err(PublishError::Full { by: full.name.clone(), draft: Box::new(draft) });
         }
         let event = self.stamp(draft, 0);
@@ -177,72 +174,75 @@ impl Inner {
         Ok(Prepared::Append(Box::new(Append { event, ticket }), stub))
     }
 
-    /// Checks and gates. Ok(Ok) lets the draft on, Ok(Err) is the end of one that a gate took, Err refuses.
-    fn admit(&self, draft: Draft, publisher: Publisher) -> Result<Result<Draft, Placed>, PublishError> {
-        let admitted = self.check(draft, publisher).and_then(|draft| self.pass_gates(draft, publisher));
-        if admitted.is_err() {
-            self.counters.refused.fetch_add(1, Relaxed);
+    /// Checks, gates, routes. Ok(Ok) is who matches, Ok(Err) the end of a draft that a gate took, Err refuses.
+    fn admit(&self, draft: &mut Draft, publisher: Publisher) -> Result<Result<Arc<Routed>, Placed>, PublishError> {
+        let table = self.table.load();
+        let admitted = self.check(draft, publisher).and_then(|()| self.pass_gates(&table, draft, publisher));
+        match admitted {
+            Ok(None) => Ok(Ok(self.route_in(&table, &draft.topic, Some(publisher)))),
+            Ok(Some(receipt)) => Ok(Err(Placed::new(receipt))),
+            Err(error) => {
+                self.counters.refused.fetch_add(1, Relaxed);
+                Err(error)
+            }
         }
-        Ok(admitted?.map_err(Placed::new))
     }
 
     /// Keeps the places of a draft from outside. The first subscription that has no room for it and does not let it wait is
     /// the error.
-    fn keep_places<'s>(
-        &self,
-        draft: &Draft,
-        slots: &'s [Arc<Slot>],
-        publisher: Publisher,
-    ) -> Result<Places<'s>, &'s Slot> {
-        if !publisher.is_outside() {
+    fn keep_places<'s>(&self, draft: &Draft, routed: &'s Routed, publisher: Publisher) -> Result<Places<'s>, &'s Slot> {
+        // Whoever waits for room needs a place beforehand only where somebody will not let him.
+        if !publisher.is_outside() || (publisher.may_wait() && !routed.some_refuse) {
             return Ok(Places::default());
         }
         let source = draft.source.as_deref().unwrap_or(&self.config.default_source);
-        let places = Places::keep(slots, source, draft.size_bytes(source), publisher.may_wait());
+        let places = Places::keep(&routed.slots, source, draft.size_bytes(source), publisher.may_wait());
         if places.is_err() {
             self.counters.refused.fetch_add(1, Relaxed);
         }
         places
     }
 
-    pub(crate) fn check(&self, draft: Draft, publisher: Publisher) -> Result<Draft, PublishError> {
+    pub(crate) fn check(&self, draft: &Draft, publisher: Publisher) -> Result<(), PublishError> {
+        let refused = || Box::new(draft.clone());
         let phase = self.phase.load(SeqCst);
         if phase == phase::CLOSED || (phase == phase::DRAINING && publisher.is_outside()) {
-            return Err(PublishError::Closed(Box::new(draft)));
+            return Err(PublishError::Closed(refused()));
         }
         if publisher == Publisher::Host {
-            return Ok(draft);
+            return Ok(());
         }
         let fits = if draft.topic.is_host() {
             Err(InvalidEvent::HostTopic(draft.topic.clone()))
         } else {
-            self.config.event_limits.check(&draft)
+            self.config.event_limits.check(draft)
         };
         if let Err(source) = fits {
-            return Err(PublishError::Invalid { draft: Box::new(draft), source });
+            return Err(PublishError::Invalid { draft: refused(), source });
         }
         if self.config.strict_topics && !self.topics.is_declared(&draft.topic) {
-            return Err(PublishError::Undeclared { draft: Box::new(draft) });
+            return Err(PublishError::Undeclared { draft: refused() });
         }
-        Ok(draft)
+        Ok(())
     }
 
-    /// Ok(Ok) lets the draft on, Ok(Err) is the receipt of one that a gate took, Err refuses.
-    fn pass_gates(&self, mut draft: Draft, publisher: Publisher) -> Result<Result<Draft, Receipt>, PublishError> {
-        let gates = self.gates.load();
-        if gates.is_empty() || publisher == Publisher::Host {
-            return Ok(Ok(draft));
+    /// Lets the draft on, or has the receipt of one that a gate took.
+    fn pass_gates(
+        &self,
+        table: &Table,
+        draft: &mut Draft,
+        publisher: Publisher,
+    ) -> Result<Option<Receipt>, PublishError> {
+        if publisher == Publisher::Host {
+            return Ok(None);
         }
-        for gate in gates.iter() {
+        for gate in &table.gates {
             let id = draft.id.get_or_insert_with(|| new_id(now_ns())).clone();
             let disposition = match gate.pass(draft) {
-                Passage::Open(back) => {
-                    draft = back;
-                    continue;
-                }
-                Passage::Full(draft) => {
+                Passage::Open => continue,
+                Passage::Full => {
                     let by = Name::generated("hold", 0);
-                    return Err(PublishError::Full { draft: Box::new(draft), by });
+                    return Err(PublishError::Full { draft: Box::new(draft.clone()), by });
                 }
                 Passage::Muted => {
                     self.counters.muted.fetch_add(1, Relaxed);
@@ -254,15 +254,18 @@ impl Inner {
                     Disposition::Held
                 }
             };
-            return Ok(Err(Receipt { disposition, ..Receipt::new(id, 0) }));
+            return Ok(Some(Receipt { disposition, ..Receipt::new(id, 0) }));
         }
-        Ok(Ok(draft))
+        Ok(None)
     }
 
     /// Who matches a topic; remembers the topic.
     pub(crate) fn route(&self, topic: &Topic, publisher: Option<Publisher>) -> Arc<Routed> {
-        let table = self.table.load();
-        if let Some(routed) = self.topics.routed(topic, table.version) {
+        self.route_in(&self.table.load(), topic, publisher)
+    }
+
+    fn route_in(&self, table: &Table, topic: &Topic, publisher: Option<Publisher>) -> Arc<Routed> {
+        if let Some(routed) = table.known.get(topic) {
             return routed;
         }
         let entry = self.topics.get_or_add(topic);
@@ -271,11 +274,11 @@ impl Inner {
         {
             self.tell_topic(topic);
         }
-        let published = entry.as_ref().map(|(entry, _)| entry.published.clone());
-        let slots = table.routes.matching(topic);
-        let routed = Arc::new(Routed { version: table.version, slots, published });
-        if let Some((entry, _)) = entry {
-            entry.routed.store(Some(routed.clone()));
+        let published = entry.map(|(entry, _)| entry.published.clone());
+        let is_listed = published.is_some();
+        let routed = Arc::new(Routed::new(table.routes.clone(), topic, published));
+        if is_listed {
+            table.known.insert(topic, &routed);
         }
         routed
     }
@@ -336,7 +339,7 @@ impl Inner {
     /// it is what makes past and live join.
     pub(crate) fn show_watchers(&self, event: &Arc<Event>, routed: &Routed) -> usize {
         let table = self.table.load();
-        if table.version == routed.version {
+        if Arc::ptr_eq(&table.routes, &routed.routes) {
             return offer_to_watchers(event, &routed.slots);
         }
         offer_to_watchers(event, &table.routes.matching(&event.topic))
@@ -412,14 +415,4 @@ fn not_taken(receipt: &mut Receipt, waiter: Option<&Arc<Waiter>>, name: &Name) {
     if let Some(waiter) = waiter {
         waiter.forget(name);
     }
-}
-
-/// Ids rise within the process, also where many are made in one moment.
-static IDS: Mutex<ContextV7> = Mutex::new(ContextV7::new());
-
-fn new_id(now_ns: u64) -> Arc<str> {
-    let nanos = u32::try_from(now_ns % 1_000_000_000).unwrap_or_default();
-    let id = Uuid::new_v7(Timestamp::from_unix(&IDS, now_ns / 1_000_000_000, nanos));
-    let mut buffer = Uuid::encode_buffer();
-    Arc::from(&*id.hyphenated().encode_lower(&mut buffer))
 }

@@ -3,11 +3,10 @@
 //! waits.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
 
 use crate::clock::now_ns;
 use crate::dead::{AttemptRecord, DeadLetter, DeadLetterLimits, DeadLetters, DeadReason};
@@ -16,12 +15,13 @@ use crate::event::{Event, EventLimits};
 use crate::gate::Gate;
 use crate::history::History;
 use crate::journal::Write;
+use crate::lifecycle::Watchers;
 use crate::name::Name;
 use crate::publish::{Disposition, Receipt};
 use crate::route::Routes;
 use crate::slot::{Kind, Slot};
 use crate::topic::Filter;
-use crate::topics::Directory;
+use crate::topics::{Directory, KnownRoutes};
 
 /// Most handlers that may stand between an event and the one from outside that began it.
 pub const HOPS_MAX: u8 = 16;
@@ -48,16 +48,13 @@ pub(crate) struct Inner {
     pub(crate) registry: Mutex<Registry>,
     pub(crate) table: ArcSwap<Table>,
     pub(crate) topics: Directory,
-    pub(crate) gates: ArcSwap<Vec<Arc<Gate>>>,
     pub(crate) dead: DeadLetters,
     pub(crate) counters: BusCounters,
     /// The journal, where the bus has one.
     pub(crate) durable: Option<Durable>,
+    pub(crate) watchers: Arc<Watchers>,
     /// The last events, where it has none and remembers some.
     pub(crate) history: Option<Arc<History>>,
-    /// Who waits for the bus to be idle is told of every settlement.
-    pub(crate) idle: Notify,
-    pub(crate) idle_watchers: AtomicUsize,
 }
 
 /// The life of a bus.
@@ -86,11 +83,13 @@ pub(crate) struct Registered {
     pub(crate) routed: bool,
 }
 
-/// A version of the routes.
+/// What every publisher looks up: a version of the gates and of the routes.
 #[derive(Debug)]
 pub(crate) struct Table {
-    pub(crate) version: u64,
-    pub(crate) routes: Routes<Slot>,
+    pub(crate) gates: Vec<Arc<Gate>>,
+    pub(crate) routes: Arc<Routes<Slot>>,
+    /// Who matches the topics that were published on since.
+    pub(crate) known: KnownRoutes,
 }
 
 #[derive(Debug, Default)]
@@ -112,15 +111,13 @@ impl Inner {
             entering: AtomicUsize::new(0),
             seq: AtomicU64::new(0),
             registry: Mutex::default(),
-            table: ArcSwap::from_pointee(Table { version: 0, routes: Routes::new([]) }),
+            table: ArcSwap::from_pointee(Table::new(Vec::new(), Arc::new(Routes::new([])))),
             topics: Directory::new(config.topics_max),
-            gates: ArcSwap::default(),
             dead: DeadLetters::new(config.dead_letters),
             counters: BusCounters::default(),
             durable,
+            watchers: Arc::default(),
             history,
-            idle: Notify::new(),
-            idle_watchers: AtomicUsize::new(0),
             config,
         }
     }
@@ -172,8 +169,25 @@ impl Inner {
             (kind, std::cmp::Reverse(slot.priority), slot.number)
         });
         let routes = Routes::new(slots.into_iter().map(|slot| (slot.clone(), slot.filters.load_full())));
-        let version = self.table.load().version + 1;
-        self.table.store(Arc::new(Table { version, routes }));
+        let gates = self.table.load().gates.clone();
+        self.table.store(Arc::new(Table::new(gates, Arc::new(routes))));
+    }
+
+    /// Takes the filters away that one covers. The subscriptions that have no other, which keep theirs.
+    pub(crate) fn take_filters(&self, filter: &Filter) -> Vec<u64> {
+        let registry = self.lock_registry();
+        let mut without = Vec::new();
+        for slot in registry.slots.values().map(|registered| &registered.slot) {
+            let own = slot.filters.load();
+            let left: Vec<Filter> = own.iter().filter(|own| !filter.covers(own)).cloned().collect();
+            match left.len() {
+                same if same == own.len() => {}
+                0 => without.push(slot.number),
+                _ => slot.filters.store(Arc::new(left)),
+            }
+        }
+        self.rebuild(&registry);
+        without
     }
 
     /// No further event matches the subscription; what is queued is still handled.
@@ -208,7 +222,6 @@ impl Inner {
         if let Some(removed) = removed {
             let slot = removed.slot;
             slot.close_and_leave();
-            self.topics.forget(&slot);
             self.lock_registry().leaving.retain(|slot| slot.read_queue(|queue| queue.in_flight() > 0));
             self.publish_host("plugbus.subscription.removed", || subscription_json(&slot));
         }
@@ -228,15 +241,23 @@ impl Inner {
         self.lock_registry().leaving.clone()
     }
 
+    /// Adds or removes gates.
+    pub(crate) fn change_gates(&self, change: impl FnOnce(&mut Vec<Arc<Gate>>)) {
+        // Routes change under this lock too.
+        let _registry = self.lock_registry();
+        let table = self.table.load();
+        let mut gates = table.gates.clone();
+        change(&mut gates);
+        self.table.store(Arc::new(Table::new(gates, table.routes.clone())));
+    }
+
     pub(crate) fn remove_gate(&self, gate: &Arc<Gate>) {
-        self.gates.rcu(|gates| gates.iter().filter(|other| !Arc::ptr_eq(other, gate)).cloned().collect::<Vec<_>>());
+        self.change_gates(|gates| gates.retain(|other| !Arc::ptr_eq(other, gate)));
     }
 
     /// Something was settled or freed: tells who waits for the bus to be idle.
     pub(crate) fn progressed(&self) {
-        if self.idle_watchers.load(SeqCst) > 0 {
-            self.idle.notify_waiters();
-        }
+        self.watchers.tell();
     }
 
     pub(crate) fn lock_registry(&self) -> MutexGuard<'_, Registry> {
@@ -250,6 +271,12 @@ impl Drop for Inner {
         for slot in self.slots() {
             slot.close();
         }
+    }
+}
+
+impl Table {
+    fn new(gates: Vec<Arc<Gate>>, routes: Arc<Routes<Slot>>) -> Self {
+        Self { gates, routes, known: KnownRoutes::default() }
     }
 }
 

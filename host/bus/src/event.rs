@@ -358,12 +358,17 @@ fn check_attribute(
         "is empty; leave it out or give it a value".into()
     } else if text.len() > bytes_max {
         format!("has {} bytes; at most {bytes_max} are allowed", text.len())
-    } else if text.chars().any(char::is_control) {
+    } else if has_control(text) {
         "has a control character; none are allowed".into()
     } else {
         return Ok(());
     };
     Err(InvalidEvent::Attribute { attribute, problem })
+}
+
+fn has_control(text: &str) -> bool {
+    // Nearly every text is plain ASCII, of which that is seen faster than character by character.
+    !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && text.chars().any(char::is_control)
 }
 
 fn check_extensions(extensions: &[(Arc<str>, Arc<str>)], limit: usize) -> Result<(), InvalidEvent> {
@@ -379,7 +384,7 @@ fn check_extensions(extensions: &[(Arc<str>, Arc<str>)], limit: usize) -> Result
             "is the name of an attribute of CloudEvents itself; choose another".into()
         } else if value.len() > VALUE_BYTES_MAX {
             format!("has a value of {} bytes; at most {VALUE_BYTES_MAX} are allowed", value.len())
-        } else if value.chars().any(char::is_control) {
+        } else if has_control(value) {
             "has a control character in its value; none are allowed".into()
         } else {
             continue;

@@ -113,14 +113,14 @@ pub(crate) struct Kept {
 #[derive(Debug)]
 pub(crate) enum Passage {
     /// Not its business.
-    Open(Draft),
+    Open,
     Muted,
     /// Kept; says whether it took the place of an earlier one.
     Held {
         replaced: bool,
     },
     /// No room.
-    Full(Draft),
+    Full,
 }
 
 impl Gate {
@@ -128,12 +128,12 @@ impl Gate {
         self.filter.matches(topic)
     }
 
-    pub(crate) fn pass(&self, draft: Draft) -> Passage {
+    pub(crate) fn pass(&self, draft: &Draft) -> Passage {
         if !self.stops(&draft.topic) {
-            return Passage::Open(draft);
+            return Passage::Open;
         }
         let GateKind::Hold { mode, events_max, .. } = &self.kind else { return Passage::Muted };
-        let Some(mut kept) = self.kept().filter(|kept| !kept.over) else { return Passage::Open(draft) };
+        let Some(mut kept) = self.kept().filter(|kept| !kept.over) else { return Passage::Open };
         let earlier = match mode {
             HoldMode::All => None,
             HoldMode::LatestPerTopic => kept.drafts.iter().position(|other| other.topic == draft.topic),
@@ -141,9 +141,9 @@ impl Gate {
         if let Some(earlier) = earlier {
             kept.drafts.remove(earlier);
         } else if kept.drafts.len() >= *events_max {
-            return Passage::Full(draft);
+            return Passage::Full;
         }
-        kept.drafts.push_back(draft);
+        kept.drafts.push_back(draft.clone());
         Passage::Held { replaced: earlier.is_some() }
     }
 

@@ -186,7 +186,9 @@ impl Bus {
     /// # Errors
     /// [`PublishError`] hands the draft back.
     pub fn check(&self, draft: impl Into<Draft>) -> Result<Draft, PublishError> {
-        self.inner.check(draft.into(), Publisher::Waiting)
+        let draft = draft.into();
+        self.inner.check(&draft, Publisher::Waiting)?;
+        Ok(draft)
     }
 
     /// Begins to publish an event: it has its place in the order of all events when this returns. Whoever publishes many
@@ -325,12 +327,12 @@ impl Bus {
         })
     }
 
-    /// Ends all subscriptions one of whose filters is covered by this one. Returns how many.
+    /// Takes every filter away that this one covers, from whoever has it, and ends the subscriptions that have no other.
+    /// Returns how many ended.
     pub fn unsubscribe_all(&self, filter: &Filter) -> usize {
-        let covered = |slot: &Arc<crate::slot::Slot>| slot.filters.load().iter().any(|own| filter.covers(own));
-        let slots: Vec<_> = self.inner.slots().into_iter().filter(covered).collect();
-        slots.iter().for_each(|slot| self.inner.remove(slot.number));
-        slots.len()
+        let without = self.inner.take_filters(filter);
+        without.iter().for_each(|number| self.inner.remove(*number));
+        without.len()
     }
 
     /// Swallows (and counts) what is published on matching topics while the guard lives. Guards nest freely.
@@ -347,11 +349,7 @@ impl Bus {
 
     fn add_gate(&self, gate: Gate) -> GateGuard {
         let gate = Arc::new(gate);
-        self.inner.gates.rcu(|gates| {
-            let mut gates = Vec::clone(gates);
-            gates.push(gate.clone());
-            gates
-        });
+        self.inner.change_gates(|gates| gates.push(gate.clone()));
         GateGuard { bus: Arc::downgrade(&self.inner), gate }
     }
 

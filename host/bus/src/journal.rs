@@ -55,8 +55,9 @@ pub trait Journal: Debug + Send + Sync + 'static {
     /// The numbers of the first and last event that are kept, as committed: `(1, 0)` for an empty journal.
     fn span(&self) -> (u64, u64);
 
-    /// Writes out everything and stops. What is submitted later is refused.
-    fn close(&self) -> BoxFuture<'_, ()>;
+    /// Writes out everything and stops. What is submitted later is refused. Says how many deliveries have ended that it could
+    /// not write down: they come again after a restart.
+    fn close(&self) -> BoxFuture<'_, u64>;
 }
 
 /// What a journal tells the bus. Called on the journal's own thread, one call at a time, in the order of commits: must not

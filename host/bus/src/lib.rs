@@ -53,6 +53,7 @@ mod handle;
 mod histogram;
 mod history;
 mod host_events;
+mod ids;
 mod inline;
 mod lifecycle;
 mod place;

@@ -1,9 +1,10 @@
 //! Waiting for quiet, and the orderly end.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::accept::Publisher;
@@ -24,6 +25,8 @@ pub struct ShutdownReport {
     pub unsettled: Vec<Unsettled>,
     /// Durable subscriptions with events in the journal that they have not settled, and how many numbers they are behind.
     pub backlog: Vec<(Name, u64)>,
+    /// Deliveries that were handled and that the journal could not write down: they come again after a restart.
+    pub unwritten: u64,
     /// Handlers that had not finished within the grace and were cut off.
     pub cut_off: usize,
 }
@@ -80,7 +83,7 @@ impl Bus {
             }));
         }
         if let Some(durable) = &inner.durable {
-            durable.journal.close().await;
+            report.unwritten = durable.journal.close().await;
         }
         report
     }
@@ -111,9 +114,9 @@ impl Inner {
 
     /// Waits for a condition that settlements bring about. True when it came in time.
     pub(crate) async fn wait_until(&self, deadline: Instant, condition: impl Fn() -> bool) -> bool {
-        let _watching = Watching::new(self);
+        let watching = self.watchers.watch();
         loop {
-            let progress = self.idle.notified();
+            let progress = watching.0.told.notified();
             tokio::pin!(progress);
             progress.as_mut().enable();
             if condition() {
@@ -162,18 +165,32 @@ impl Drop for Entering<'_> {
     }
 }
 
-/// Counts somebody who wants to hear of every settlement.
-struct Watching<'a>(&'a Inner);
+/// Who waits for the bus to be idle: told of every settlement. Nearly always there is nobody, and then telling costs a look.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers {
+    count: AtomicUsize,
+    told: Notify,
+}
 
-impl<'a> Watching<'a> {
-    fn new(inner: &'a Inner) -> Self {
-        inner.idle_watchers.fetch_add(1, SeqCst);
-        Self(inner)
+impl Watchers {
+    /// Something was settled or freed.
+    pub(crate) fn tell(&self) {
+        if self.count.load(SeqCst) > 0 {
+            self.told.notify_waiters();
+        }
+    }
+
+    fn watch(&self) -> Watching<'_> {
+        self.count.fetch_add(1, SeqCst);
+        Watching(self)
     }
 }
 
+/// Counts somebody who wants to hear of every settlement.
+struct Watching<'a>(&'a Watchers);
+
 impl Drop for Watching<'_> {
     fn drop(&mut self) {
-        self.0.idle_watchers.fetch_sub(1, SeqCst);
+        self.0.count.fetch_sub(1, SeqCst);
     }
 }

@@ -107,6 +107,13 @@ impl Outbox {
     }
 }
 
+impl Outbox {
+    /// Takes out what was staged where nobody else has the outbox, and leaves it as new.
+    pub(crate) fn drain(&mut self) -> Vec<Draft> {
+        std::mem::take(self.staged.get_mut().unwrap_or_else(PoisonError::into_inner)).drafts
+    }
+}
+
 fn size_bytes(draft: &Draft) -> usize {
     let extensions: usize = draft.extensions.iter().map(|(k, v)| k.len() + v.len()).sum();
     draft.payload.data.len() + draft.payload.content_type.len() + draft.topic.as_str().len() + extensions

@@ -138,13 +138,12 @@ impl Queue {
         (self.events_max, self.bytes_max) = (events_max, bytes_max);
     }
 
-    /// Adds an item at the end of its lane, or hands it back where the queue is full.
-    pub(crate) fn push(&mut self, item: Box<Item>) -> Result<(), Box<Item>> {
+    /// Adds an item at the end of its lane, or hands it back where the queue is full. True where it is the next of its lane.
+    pub(crate) fn push(&mut self, item: Box<Item>) -> Result<bool, Box<Item>> {
         if !self.has_room_for(item.event.size_bytes()) {
             return Err(item);
         }
-        self.append(item);
-        Ok(())
+        Ok(self.append(item))
     }
 
     /// Keeps a place for an event of that size, if there is one. It counts as taken until [`Self::push_kept`] or
@@ -158,10 +157,10 @@ impl Queue {
         has_room
     }
 
-    /// Adds an item in the place that was kept for it.
-    pub(crate) fn push_kept(&mut self, item: Box<Item>, kept_bytes: usize) {
+    /// Adds an item in the place that was kept for it. True where it is the next of its lane.
+    pub(crate) fn push_kept(&mut self, item: Box<Item>, kept_bytes: usize) -> bool {
         self.free_place(kept_bytes);
-        self.append(item);
+        self.append(item)
     }
 
     /// Frees a place that was kept.
@@ -176,7 +175,8 @@ impl Queue {
         item.order = self.next_order;
         self.next_order += 1;
         if self.lanes.held(&item.lane).is_some() {
-            return self.add(item);
+            self.add(item);
+            return;
         }
         self.lanes.hold(&item.lane);
         self.count(&item);
@@ -373,21 +373,21 @@ impl Queue {
         }
     }
 
-    fn append(&mut self, mut item: Box<Item>) {
+    fn append(&mut self, mut item: Box<Item>) -> bool {
         item.order = self.next_order;
         self.next_order += 1;
-        self.add(item);
+        self.add(item)
     }
 
-    fn add(&mut self, item: Box<Item>) {
+    fn add(&mut self, item: Box<Item>) -> bool {
         self.count(&item);
-        match self.lanes.held(&item.lane) {
-            Some(lane) => lane.behind.push_back(item),
-            None => {
-                self.lanes.hold(&item.lane);
-                self.runnable.push_back(item);
-            }
+        if let Some(lane) = self.lanes.held(&item.lane) {
+            lane.behind.push_back(item);
+            return false;
         }
+        self.lanes.hold(&item.lane);
+        self.runnable.push_back(item);
+        true
     }
 
     /// Lets the next item of a lane go.

@@ -58,7 +58,9 @@ fn taken_seq(queue: &mut Queue, now: Instant) -> Option<u64> {
 #[test]
 fn one_lane_hands_out_one_at_a_time_in_order() {
     let (mut queue, now) = (queue(10), Instant::now());
-    (1..=3).for_each(|seq| queue.push(whole(seq)).unwrap());
+    for seq in 1..=3 {
+        queue.push(whole(seq)).unwrap();
+    }
     let first = take(&mut queue, now).unwrap();
     assert_eq!((first.event.seq, taken_seq(&mut queue, now)), (1, None));
     queue.settle(first.order);
@@ -85,7 +87,9 @@ fn a_retry_holds_its_lane_and_no_other() {
 #[test]
 fn retries_that_are_due_come_earliest_first() {
     let (mut queue, now) = (queue(10), Instant::now());
-    (1..=3).for_each(|seq| queue.push(free(seq)).unwrap());
+    for seq in 1..=3 {
+        queue.push(free(seq)).unwrap();
+    }
     for millis in [30, 10, 20] {
         let item = take(&mut queue, now).unwrap();
         queue.retry(item, now + Duration::from_millis(millis));
@@ -138,7 +142,9 @@ fn the_oldest_is_dropped_across_lanes_and_its_lane_goes_on() {
 #[test]
 fn nothing_is_handed_out_while_paused_or_suspended_but_for_one_probe() {
     let (mut queue, now) = (queue(10), Instant::now());
-    (1..=3).for_each(|seq| queue.push(free(seq)).unwrap());
+    for seq in 1..=3 {
+        queue.push(free(seq)).unwrap();
+    }
     queue.set_paused(true);
     queue.suspend();
     queue.probe();
@@ -153,7 +159,9 @@ fn nothing_is_handed_out_while_paused_or_suspended_but_for_one_probe() {
 #[test]
 fn a_change_of_ordering_keeps_every_item_once_in_order() {
     let (mut queue, now) = (queue(10), Instant::now());
-    (1..=4).for_each(|seq| queue.push(whole(seq)).unwrap());
+    for seq in 1..=4 {
+        queue.push(whole(seq)).unwrap();
+    }
     let first = take(&mut queue, now).unwrap();
     queue.retry(first, now);
     queue.relane(|_| Lane::Free);
@@ -185,7 +193,9 @@ fn what_is_in_flight_holds_its_lane_when_the_ordering_changes() {
 #[test]
 fn several_in_flight_hold_a_lane_until_the_last_is_settled() {
     let (mut queue, now) = (queue(10), Instant::now());
-    (1..=4).for_each(|seq| queue.push(free(seq)).unwrap());
+    for seq in 1..=4 {
+        queue.push(free(seq)).unwrap();
+    }
     let (first, second) = (take(&mut queue, now).unwrap(), take(&mut queue, now).unwrap());
     queue.relane(|_| Lane::Whole);
     queue.settle(second.order);

@@ -20,6 +20,7 @@ use crate::dead::DeadReason;
 use crate::durable::progress::Progress;
 use crate::event::Event;
 use crate::inline::InlineHandler;
+use crate::lifecycle::Watchers;
 use crate::name::Name;
 use crate::place::{Kept, Place};
 use crate::queue::{Item, Lane, Queue, Take};
@@ -43,6 +44,8 @@ pub(crate) struct Slot {
     pub(crate) kind: Kind,
     pub(crate) counters: Counters,
     pub(crate) bus: Weak<Inner>,
+    /// The bus's, at hand: every settlement goes by here.
+    watchers: Arc<Watchers>,
     state: Mutex<State>,
     /// Workers wait here for events.
     work: Notify,
@@ -129,7 +132,7 @@ impl Slot {
         kind: Kind,
         progress: Option<Progress>,
         store: Arc<StateStore>,
-        bus: Weak<Inner>,
+        bus: &Arc<Inner>,
     ) -> Self {
         let queue = Queue::new(settings.queue_events_max.get(), settings.queue_bytes_max);
         Self {
@@ -141,7 +144,8 @@ impl Slot {
             priority,
             kind,
             counters: Counters::default(),
-            bus,
+            bus: Arc::downgrade(bus),
+            watchers: bus.watchers.clone(),
             state: Mutex::new(State { queue, progress, generation: 0, closed: false }),
             work: Notify::new(),
             room: Notify::new(),
@@ -280,7 +284,10 @@ impl Slot {
 
     /// Takes what is there now; otherwise says when the next retry is due.
     fn take(&self, generation: u64) -> Result<Wake, Option<Instant>> {
-        let mut state = self.lock();
+        self.take_from(self.lock(), generation)
+    }
+
+    fn take_from(&self, mut state: MutexGuard<'_, State>, generation: u64) -> Result<Wake, Option<Instant>> {
         if state.closed || state.generation != generation {
             return Ok(Wake::Stop);
         }
@@ -317,6 +324,23 @@ impl Slot {
             self.work.notify_one();
         }
         self.progressed();
+    }
+
+    /// The same, and at once what comes next for a worker of a generation, if anything is there.
+    pub(crate) fn settled_and_next(&self, order: u64, generation: u64) -> Option<Box<Item>> {
+        let mut state = self.lock();
+        state.queue.settle(order);
+        let more = state.queue.has_runnable();
+        let next = match self.take_from(state, generation) {
+            Ok(Wake::Delivery(item)) => Some(item),
+            Ok(Wake::Stop) | Err(_) => None,
+        };
+        if more && next.is_none() {
+            // It is for the workers of the next generation.
+            self.work.notify_one();
+        }
+        self.progressed();
+        next
     }
 
     /// An item taken before comes again after a delay.
@@ -545,6 +569,8 @@ impl Slot {
                 return Offer::Dropped;
             };
             self.drop_item(*oldest, settings);
+            // The next one of its lane may be runnable now.
+            self.work.notify_one();
             match self.try_place(item, None) {
                 Ok(()) => return Offer::Queued,
                 Err(back) => item = back,
@@ -567,13 +593,16 @@ impl Slot {
         if state.closed {
             return Err(item);
         }
-        match kept {
+        let runnable = match kept {
             Some(place) => state.queue.push_kept(item, place.used()),
             None => state.queue.push(item)?,
-        }
+        };
         drop(state);
         self.counters.matched.fetch_add(1, Relaxed);
-        self.work.notify_one();
+        // What stands behind others of its lane is brought to a worker by whoever settles those.
+        if runnable {
+            self.work.notify_one();
+        }
         Ok(())
     }
 
@@ -591,9 +620,7 @@ impl Slot {
     }
 
     fn progressed(&self) {
-        if let Some(bus) = self.bus.upgrade() {
-            bus.progressed();
-        }
+        self.watchers.tell();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -11,7 +11,7 @@
 //! nobody waits but for that first read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
@@ -84,7 +84,8 @@ const READ_MAX: usize = 4096;
 pub struct State {
     store: Arc<StateStore>,
     limits: StateLimits,
-    staged: Mutex<Staged>,
+    /// Made by the first look at the store: most deliveries have none.
+    staged: OnceLock<Box<Mutex<Staged>>>,
 }
 
 #[derive(Debug, Default)]
@@ -109,7 +110,7 @@ pub(crate) struct Conflict;
 
 impl State {
     pub(crate) fn new(store: Arc<StateStore>, limits: StateLimits) -> Self {
-        Self { store, limits, staged: Mutex::default() }
+        Self { store, limits, staged: OnceLock::new() }
     }
 
     /// A store of its own, empty and in memory: for a handler that is called without a bus.
@@ -195,7 +196,8 @@ impl State {
     /// What this delivery has changed so far, in the order of the keys.
     #[must_use]
     pub fn changes(&self) -> Vec<StateWrite> {
-        let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(staged) = self.staged.get() else { return Vec::new() };
+        let staged = staged.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = staged.changes.iter();
         changes.map(|(place, value)| write((place.0.clone(), place.1.clone()), value.clone())).collect()
     }
@@ -214,19 +216,25 @@ impl State {
     }
 
     fn staged(&self, committed: &Committed) -> MutexGuard<'_, Staged> {
-        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut staged = self.staged.get_or_init(Box::default).lock().unwrap_or_else(PoisonError::into_inner);
         staged.since.get_or_insert(committed.version);
         staged
     }
 
+    /// Forgets what the delivery has read and changed.
+    pub(crate) fn renew(&mut self) {
+        self.staged.take();
+    }
+
     /// Whether the delivery has neither read nor changed anything.
     pub(crate) fn is_untouched(&self) -> bool {
-        self.staged.lock().unwrap_or_else(PoisonError::into_inner).since.is_none()
+        self.staged.get().is_none()
     }
 
     /// Commits the changes to the store in memory and returns them for the journal.
     pub(crate) fn commit(&self) -> Result<Vec<StateWrite>, Conflict> {
-        let staged = std::mem::take(&mut *self.staged.lock().unwrap_or_else(PoisonError::into_inner));
+        let Some(staged) = self.staged.get() else { return Ok(Vec::new()) };
+        let staged = std::mem::take(&mut *staged.lock().unwrap_or_else(PoisonError::into_inner));
         let Some(mut committed) = self.store.opened() else { return Ok(Vec::new()) };
         if committed.is_stale(&staged) {
             return Err(Conflict);

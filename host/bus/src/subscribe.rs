@@ -298,8 +298,7 @@ impl Subscribe {
                 }
                 _ => (None, Arc::new(StateStore::in_memory())),
             };
-            let weak = Arc::downgrade(&bus);
-            let slot = Slot::new(number, name, filters, self.settings, self.priority, kind, progress, store, weak);
+            let slot = Slot::new(number, name, filters, self.settings, self.priority, kind, progress, store, &bus);
             let slot = Arc::new(slot);
             if self.paused {
                 slot.with_queue(|queue| queue.set_paused(true));

@@ -96,7 +96,7 @@ impl Topic {
     /// Whether the topic is the host's own: its first token is `plugbus`.
     #[must_use]
     pub fn is_host(&self) -> bool {
-        self.tokens().next() == Some(HOST_TOKEN)
+        is_host(&self.0)
     }
 }
 
@@ -167,7 +167,7 @@ impl Filter {
     /// Whether the filter is about the host's own topics.
     #[must_use]
     pub fn is_host(&self) -> bool {
-        self.tokens().next() == Some(HOST_TOKEN)
+        is_host(&self.0)
     }
 
     fn starts_with_wildcard(&self) -> bool {
@@ -265,6 +265,11 @@ macro_rules! text_type {
 }
 text_type!(Topic);
 text_type!(Filter);
+
+/// Whether the first token is the host's.
+fn is_host(text: &str) -> bool {
+    text.strip_prefix(HOST_TOKEN).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,8 @@
-//! The directory of topics: which are declared, which were seen, how often, and who matches them.
+//! The directory of topics: which are declared, which were seen, and how often; and who matches them.
 //!
-//! It doubles as the cache of routes, so that a publish costs one look-up. Bounded in number; beyond the bound topics are
-//! routed as well as ever, only without being remembered (`unlisted` counts them).
+//! Bounded in number; beyond the bound topics are routed as well as ever, only without being remembered (`unlisted` counts
+//! them). Who matches is remembered of the topics in the directory, and with it their counter, so that a publish costs one
+//! look-up.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,6 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use arc_swap::ArcSwapOption;
 use serde::Serialize;
 
+use crate::route::Routes;
+use crate::settings::WhenFull;
 use crate::slot::Slot;
 use crate::topic::{Filter, Topic};
 
@@ -38,19 +41,42 @@ pub(crate) struct Directory {
 pub(crate) struct Entry {
     pub(crate) published: Arc<AtomicU64>,
     declared: ArcSwapOption<String>,
-    pub(crate) routed: ArcSwapOption<Routed>,
 }
 
-/// Who matches a topic in a version of the routing table.
+/// Who matches the topics of the directory, in one version of the routes. It goes with that version.
+#[derive(Debug, Default)]
+pub(crate) struct KnownRoutes(RwLock<HashMap<Topic, Arc<Routed>>>);
+
+/// Who matches a topic.
 #[derive(Debug)]
 pub(crate) struct Routed {
-    pub(crate) version: u64,
+    /// The routes that it was found in.
+    pub(crate) routes: Arc<Routes<Slot>>,
     pub(crate) slots: Vec<Arc<Slot>>,
+    /// Whether one of them hands events back when its queue is full.
+    pub(crate) some_refuse: bool,
     /// The topic's counter, where it is in the directory.
-    pub(crate) published: Option<Arc<AtomicU64>>,
+    published: Option<Arc<AtomicU64>>,
+}
+
+impl KnownRoutes {
+    pub(crate) fn get(&self, topic: &Topic) -> Option<Arc<Routed>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
+    }
+
+    pub(crate) fn insert(&self, topic: &Topic, routed: &Arc<Routed>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(topic.clone(), routed.clone());
+    }
 }
 
 impl Routed {
+    /// Settings change together with the routes.
+    pub(crate) fn new(routes: Arc<Routes<Slot>>, topic: &Topic, published: Option<Arc<AtomicU64>>) -> Self {
+        let slots = routes.matching(topic);
+        let some_refuse = slots.iter().any(|slot| slot.settings.load().when_full == WhenFull::Refuse);
+        Self { routes, slots, some_refuse, published }
+    }
+
     /// Counts an event that was accepted on the topic.
     pub(crate) fn count(&self) {
         if let Some(published) = &self.published {
@@ -66,12 +92,6 @@ impl Directory {
 
     pub(crate) fn get(&self, topic: &Topic) -> Option<Arc<Entry>> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
-    }
-
-    /// Who matches a topic, if that is known of this version of the table.
-    pub(crate) fn routed(&self, topic: &Topic, version: u64) -> Option<Arc<Routed>> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.get(topic)?.routed.load_full().filter(|routed| routed.version == version)
     }
 
     /// The entry of a topic, made if need be and there is room; true when it is new.
@@ -110,15 +130,6 @@ impl Directory {
         let mut infos: Vec<TopicInfo> = matching.map(|(topic, entry)| entry.info(topic)).collect();
         infos.sort_by(|a, b| a.topic.cmp(&b.topic));
         infos
-    }
-
-    /// Lets go of a subscription that has ended, and with it of what its handler holds. Takes time in the number of topics.
-    pub(crate) fn forget(&self, slot: &Arc<Slot>) {
-        for entry in self.entries.read().unwrap_or_else(PoisonError::into_inner).values() {
-            if entry.routed.load().as_ref().is_some_and(|routed| routed.slots.iter().any(|s| Arc::ptr_eq(s, slot))) {
-                entry.routed.store(None);
-            }
-        }
     }
 
     /// Publishes on topics that found no room in the directory.

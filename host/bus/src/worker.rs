@@ -10,6 +10,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Instant;
 
+use tokio::task::coop;
+
 use crate::clock::now_ns;
 use crate::dead::{AttemptRecord, DeadReason};
 use crate::delivery::{Next, Verdict, decide};
@@ -28,33 +30,48 @@ mod durable;
 pub(crate) async fn run(slot: Arc<Slot>, mut handler: Box<dyn Handler>, generation: u64) {
     // They change only together with the generation.
     let settings = slot.settings.load_full();
+    let (mut next, mut spare) = (None, None);
     loop {
-        match slot.next(generation).await {
-            Wake::Stop => return,
-            Wake::Delivery(item) => {
-                attempt(InFlight::new(&slot, item), &settings, handler.as_mut()).await;
-                if settings.events_max.is_some() && slot.is_exhausted() {
-                    slot.end();
-                    return;
-                }
+        let in_flight = match next.take() {
+            Some(in_flight) => in_flight,
+            None => match slot.next(generation).await {
+                Wake::Stop => return,
+                Wake::Delivery(item) => InFlight::new(&slot, item),
+            },
+        };
+        if let Some(order) = attempt(in_flight, &settings, handler.as_mut(), &mut spare).await {
+            // Where this task goes on at once, to settle one and to take the next is one step.
+            if coop::has_budget_remaining() && settings.events_max.is_none() {
+                next = slot.settled_and_next(order, generation).map(|item| InFlight::new(&slot, item));
+            } else {
+                slot.settled(order);
             }
         }
+        if settings.events_max.is_some() && slot.is_exhausted() {
+            slot.end();
+            return;
+        }
+        if next.is_none() {
+            // While the worker waits, it keeps no event alive.
+            spare = None;
+        }
         // A handler that is always ready must not keep the thread for itself.
-        tokio::task::coop::consume_budget().await;
+        coop::consume_budget().await;
     }
 }
 
-/// One attempt, from handing over to settling.
-async fn attempt(mut in_flight: InFlight<'_>, settings: &Settings, handler: &mut dyn Handler) {
+/// One attempt, from handing over to its conclusion. The order of an item that is still to be settled in the queue.
+/// The delivery is left in `spare` for the next attempt, where the handler has not kept it.
+async fn attempt(
+    mut in_flight: InFlight<'_>,
+    settings: &Settings,
+    handler: &mut dyn Handler,
+    spare: &mut Option<Arc<Delivery>>,
+) -> Option<u64> {
     let slot = in_flight.slot;
-    let Some(item) = &in_flight.item else { return };
-    let delivery = Arc::new(Delivery {
-        event: item.event.clone(),
-        attempt: item.attempt,
-        subscription: slot.name.clone(),
-        outbox: Outbox::new(settings.outbox),
-        state: State::new(slot.store.clone(), settings.state),
-    });
+    in_flight.begun = true;
+    let item = in_flight.item.as_ref()?;
+    let mut delivery = deliver(item, spare.take(), slot, settings);
     let begun = Instant::now();
     let outcome = match settings.timeout {
         None => caught(handler, &delivery).await,
@@ -69,38 +86,57 @@ async fn attempt(mut in_flight: InFlight<'_>, settings: &Settings, handler: &mut
     slot.counters.attempt(outcome.as_ref().err(), begun.elapsed());
     let random = if outcome.is_ok() { 0.0 } else { random() };
     let next = decide(delivery.attempt, &outcome, &settings.retry, random);
-    let staged = delivery.outbox.take();
+    let (staged, is_kept) = match Arc::get_mut(&mut delivery) {
+        Some(delivery) => (delivery.outbox.drain(), false),
+        None => (delivery.outbox.take(), true),
+    };
     if item.tracked {
-        return durable::conclude(in_flight, &delivery, staged, outcome, next).await;
+        durable::conclude(in_flight, &delivery, staged, outcome, next).await;
+        return None;
+    }
+    if outcome.is_ok() && slot.commit_state(&delivery).is_err() {
+        in_flight.repeat();
+        return None;
     }
     match outcome {
-        Ok(reply) => {
-            if slot.commit_state(&delivery).is_err() {
-                return in_flight.repeat();
-            }
-            if !staged.is_empty() {
-                return in_flight.ack(reply, staged).await;
-            }
-            if let Some(item) = in_flight.item.take() {
-                conclude(slot, item, Ok(reply), next);
-            }
+        Ok(reply) if !staged.is_empty() => {
+            in_flight.ack(reply, staged).await;
+            None
         }
-        Err(error) => {
-            if let Some(item) = in_flight.item.take() {
-                conclude(slot, item, Err(error), next);
-            }
+        outcome => {
+            *spare = (!is_kept).then_some(delivery);
+            conclude(slot, in_flight.item.take()?, outcome, next)
         }
     }
 }
 
-/// Carries out what was decided.
-fn conclude(slot: &Arc<Slot>, mut item: Box<Item>, outcome: Outcome, next: Next) {
+/// What the handler is given: the delivery of the attempt before, made as new, or a new one.
+fn deliver(item: &Item, spare: Option<Arc<Delivery>>, slot: &Slot, settings: &Settings) -> Arc<Delivery> {
+    if let Some(mut spare) = spare
+        && let Some(delivery) = Arc::get_mut(&mut spare)
+    {
+        delivery.event.clone_from(&item.event);
+        delivery.attempt = item.attempt;
+        delivery.state.renew();
+        return spare;
+    }
+    Arc::new(Delivery {
+        event: item.event.clone(),
+        attempt: item.attempt,
+        subscription: slot.name.clone(),
+        outbox: Outbox::new(settings.outbox),
+        state: State::new(slot.store.clone(), settings.state),
+    })
+}
+
+/// Carries out what was decided. The order of the item, where it is to be settled in the queue.
+fn conclude(slot: &Arc<Slot>, mut item: Box<Item>, outcome: Outcome, next: Next) -> Option<u64> {
     let error = match outcome {
         Ok(reply) => {
             slot.counters.acked.fetch_add(1, Relaxed);
             settle(item.waiter.as_ref(), &slot.name, || Settlement::Acked(reply));
             slot.forget_letters(item.letter);
-            return slot.settled(item.order);
+            return Some(item.order);
         }
         Err(error) => error,
     };
@@ -110,9 +146,13 @@ fn conclude(slot: &Arc<Slot>, mut item: Box<Item>, outcome: Outcome, next: Next)
             slot.counters.retried.fetch_add(1, Relaxed);
             item.attempt += 1;
             slot.retry_after(item, after);
+            None
         }
         // Ack does not come with an error; to try again is the harmless answer.
-        Next::Again | Next::Ack => slot.again(item),
+        Next::Again | Next::Ack => {
+            slot.again(item);
+            None
+        }
         Next::Dead(verdict) => {
             let order = item.order;
             let reason = dead_reason(verdict, item.attempt, error);
@@ -122,7 +162,7 @@ fn conclude(slot: &Arc<Slot>, mut item: Box<Item>, outcome: Outcome, next: Next)
             let letter = item.letter;
             slot.bury(*item, reason);
             slot.forget_letters(letter);
-            slot.settled(order);
+            Some(order)
         }
     }
 }
@@ -148,6 +188,8 @@ fn dead_reason(verdict: Verdict, attempts: u32, error: HandlerError) -> DeadReas
 struct InFlight<'s> {
     slot: &'s Arc<Slot>,
     item: Option<Box<Item>>,
+    /// Its handler has been called.
+    begun: bool,
     acked: Option<Acked>,
 }
 
@@ -159,7 +201,7 @@ struct Acked {
 
 impl<'s> InFlight<'s> {
     fn new(slot: &'s Arc<Slot>, item: Box<Item>) -> Self {
-        Self { slot, item: Some(item), acked: None }
+        Self { slot, item: Some(item), begun: false, acked: None }
     }
 
     /// Another handler has changed what this one had read: nothing of this attempt is kept, and it does not count.
@@ -184,15 +226,22 @@ impl<'s> InFlight<'s> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         let Some(item) = self.item.take() else { return };
-        if let Some(acked) = self.acked.take() {
+        if !self.begun {
+            return self.slot.again(item);
+        }
+        let concluded = if let Some(acked) = self.acked.take() {
             if let Some(bus) = self.slot.bus.upgrade() {
                 bus.release_now(&self.slot.name, acked.staged);
             }
-            return conclude(self.slot, item, Ok(acked.reply), Next::Ack);
+            conclude(self.slot, item, Ok(acked.reply), Next::Ack)
+        } else {
+            let fault = Fault::new(FaultKind::Cancelled, "the handler was cut off: replaced or stopped");
+            self.slot.counters.fault(FaultKind::Cancelled);
+            conclude(self.slot, item, Err(fault.into()), Next::Again)
+        };
+        if let Some(order) = concluded {
+            self.slot.settled(order);
         }
-        let fault = Fault::new(FaultKind::Cancelled, "the handler was cut off: replaced or stopped");
-        self.slot.counters.fault(FaultKind::Cancelled);
-        conclude(self.slot, item, Err(fault.into()), Next::Again);
     }
 }
 

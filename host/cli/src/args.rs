@@ -7,9 +7,13 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use plugbus::bus::{Event, EventLimits};
 use plugbus::socket::protocol::Position;
 
+mod author;
+mod hook;
 mod past;
 mod settings;
 
+pub(crate) use author::{Build, Dev, New};
+pub(crate) use hook::{ABOUT as HOOK_ABOUT, Agent, Hook, HookAction, HookAlone, Install};
 pub(crate) use settings::Settings;
 
 /// A WebAssembly plugin-host event bus.
@@ -22,8 +26,10 @@ Examples:
   plugbus run --plugins-dir ./plugins.d          start a daemon
   plugbus emit build.done '{\"ok\":true}'          publish one event
   plugbus tail 'build.>'                         see events as they are published
+  plugbus hook install claude-code --write       publish what an agent does, by its hooks
   plugbus plugins                                what is loaded, and what was refused and why
   plugbus dead list                              what was given up
+  plugbus new my-relay --lang js                 start a plugin: then plugbus dev my-relay
   plugbus check relay.wasm --topic build.done    try a plugin without a daemon
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.")]
@@ -68,12 +74,22 @@ pub(crate) enum Command {
     Run(Run),
     #[command(about = EMIT_ABOUT)]
     Emit(Box<Emit>),
+    #[command(about = HOOK_ABOUT)]
+    Hook(Box<Hook>),
     /// Show events as they are published
     Tail(Tail),
     /// Show and control plugins
     Plugins(Plugins),
-    /// Run a component once on one event, without a daemon
+    /// Start a plugin's project: source, manifest, samples and a test, for `build`, `check` and `dev`
+    New(New),
+    /// Build a plugin's project into NAME.wasm
+    Build(Build),
+    /// Build a plugin, run it in a live host, and build and swap it again on every change
+    Dev(Dev),
+    /// Run a component on events, without a daemon: on one that is given, or on the samples of its project
     Check(Box<Check>),
+    /// Show what a component is: language, imports with the grants they need, filters, size
+    Inspect(Inspect),
     /// Show, replay and drop dead letters: events that a subscription gave up
     Dead(Dead),
     /// Deliver events of the past again, out of the journal
@@ -186,7 +202,7 @@ impl Attributes {
 
 /// Checked here and not by the daemon alone: in the JSON that goes there, an extension of the name of an attribute would
 /// stand in the attribute's place.
-fn name_and_value(text: &str) -> Result<(String, String), String> {
+pub(crate) fn name_and_value(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     let draft = Event::draft("any").map_err(|error| error.to_string())?.extension(name, value);
     EventLimits::default().check(&draft).map_err(|error| error.to_string())?;
@@ -284,6 +300,7 @@ paused or suspended, as many as its queue holds.
 Examples:
   plugbus plugins                       what is loaded, and what was refused and why
   plugbus plugins inspect relay         filters, grants, limits, counters, last faults
+  plugbus plugins explain relay         what it asked for, what it got, what it was denied
   plugbus plugins reload relay          fresh instances; exit 1 if the file is refused")]
 pub(crate) struct Plugins {
     #[command(subcommand)]
@@ -297,6 +314,11 @@ pub(crate) enum PluginsAction {
     /// Show everything about one plugin
     Inspect {
         /// Its name: the file's without `.wasm`
+        name: String,
+    },
+    /// Show what a plugin asks for, what its manifest gives it, and what it was denied, with counts
+    Explain {
+        /// Its name
         name: String,
     },
     /// Load the plugin's file again, changed or not
@@ -320,7 +342,12 @@ pub(crate) enum PluginsAction {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Of a project it runs the samples, events/*.json, each one CloudEvents 1.0 event in its JSON format: one whose file is named
+bad… must be refused (rejected, or put off with a retry), every other one must be acked.
+
 Examples:
+  plugbus check                                   the samples of the project in this folder
+  plugbus check my-relay                          the samples of another one
   plugbus check relay.wasm --topic build.done --data '{\"ok\":true}'
   plugbus check relay.wasm --manifest relay.toml --event event.json --json
 
@@ -328,16 +355,16 @@ Prints the outcome, the reply, what it published, what it changed in its store (
 and the fuel, time and memory it took. Nothing is delivered anywhere, but what the manifest grants is granted: folders are
 written to, HTTP requests are sent.
 
-Exit code 0 if the event was acked, else 1.")]
+Exit code 0 if the event was acked, or every sample ended as it should; else 1.")]
 pub(crate) struct Check {
-    /// The component
-    #[arg(value_name = "FILE.wasm", value_hint = ValueHint::FilePath)]
+    /// The component, or the folder of a project that is built
+    #[arg(value_name = "FILE.wasm|DIR", default_value = ".", value_hint = ValueHint::AnyPath)]
     pub(crate) file: PathBuf,
     /// Its manifest [default: FILE.toml beside it, if there is one]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) manifest: Option<PathBuf>,
     /// File with one CloudEvents 1.0 event in its JSON format; `-` is the standard input
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "topic", conflicts_with = "topic")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "topic")]
     pub(crate) event: Option<PathBuf>,
     /// Topic of the event, instead of a file
     #[arg(long)]
@@ -347,6 +374,28 @@ pub(crate) struct Check {
     pub(crate) data: Option<OsString>,
     #[command(flatten)]
     pub(crate) attributes: Attributes,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  plugbus inspect relay.wasm
+  plugbus inspect relay.wasm --json --no-start
+
+The filters are the manifest's, or those that the plugin registers when it starts, for which it is compiled and its `init`
+called. `plugbus plugins inspect NAME` shows a plugin that a daemon has loaded.
+
+Exit code 0 if a daemon would load it with this manifest, else 1.")]
+pub(crate) struct Inspect {
+    /// The component
+    #[arg(value_name = "FILE.wasm", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Its manifest [default: FILE.toml beside it, if there is one]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Do not compile and start it: then the filters are known only if the manifest has them
+    #[arg(long)]
+    pub(crate) no_start: bool,
 }
 
 #[derive(Debug, Args)]

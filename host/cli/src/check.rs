@@ -1,7 +1,7 @@
 //! `plugbus check`: a component on one event, outside any daemon.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use plugbus::bus::Draft;
@@ -13,15 +13,20 @@ use crate::args::{self, Global};
 use crate::failure::{Failure, Outcome, chain};
 use crate::{emit, output};
 
+mod samples;
+
 /// Most bytes of a file with an event.
 const EVENT_BYTES_MAX: u64 = 512 << 20;
 
 /// Runs the component and prints what it did.
 pub(crate) fn check(global: &Global, args: &args::Check) -> Outcome {
+    if args.file.is_dir() && args.event.is_none() && args.topic.is_none() {
+        return samples::check(global, args);
+    }
     let event = draft(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::doing("cannot start the runtime", &error))?;
-    let check = Check { wasm: args.file.clone(), manifest: args.manifest.clone(), event };
+    let check = Check { wasm: component(args)?, manifest: args.manifest.clone(), event };
     let report = runtime.block_on(plugbus::check::run(check)).map_err(|error| not_run(&error))?;
     if global.json {
         output::json(&report)?;
@@ -31,12 +36,31 @@ pub(crate) fn check(global: &Global, args: &args::Check) -> Outcome {
     Ok(if report.released { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The component: the file that is named, or what the project in the folder that is named was built into.
+fn component(args: &args::Check) -> Result<PathBuf, Failure> {
+    if !args.file.is_dir() {
+        return Ok(args.file.clone());
+    }
+    let project = plugbus_author::Project::read(&args.file)?;
+    let wasm = project.wasm();
+    if !wasm.exists() {
+        let message = format!("{} is not there; build it first: plugbus build {}", wasm.display(), args.file.display());
+        return Err(Failure::new(message));
+    }
+    Ok(wasm)
+}
+
 /// The event that the arguments name or describe.
 fn draft(args: &args::Check) -> Result<Draft, Failure> {
     if args.event.is_some() && !args.attributes.is_empty() {
         let message =
             "--content-type, --source, --subject and --ext go with --topic: the file of --event has the whole event";
         return Err(Failure::usage(message));
+    }
+    if args.event.is_none() && args.topic.is_none() {
+        return Err(Failure::usage(
+            "give the event: --topic and --data, or --event FILE; or a project's folder, for its samples",
+        ));
     }
     let json = match (&args.event, &args.topic) {
         (Some(path), _) => {
@@ -58,6 +82,7 @@ fn draft(args: &args::Check) -> Result<Draft, Failure> {
                 id: None,
                 source: attributes.event_source.as_deref(),
                 subject: attributes.subject.as_deref(),
+                time: None,
                 extensions: &attributes.extensions,
             };
             event.to_json()?

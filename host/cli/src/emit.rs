@@ -58,6 +58,7 @@ fn new_event<'a>(topic: &'a str, data: &'a [u8], attributes: &'a Attributes, id:
         id,
         source: attributes.event_source.as_deref(),
         subject: attributes.subject.as_deref(),
+        time: None,
         extensions: &attributes.extensions,
     }
 }
@@ -88,14 +89,20 @@ fn print(answer: &Response, json: bool) -> Outcome {
         Response::Accepted(accepted) if json => output::json(accepted)?,
         Response::Accepted(accepted) if io::stdout().is_terminal() => output::line(&in_words(accepted))?,
         Response::Settled { accepted, results } => {
+            // The time was up before the journal had it.
+            let in_hand = accepted.disposition == "journaling";
             if json {
                 output::json(&serde_json::json!({ "accepted": accepted, "results": results }))?;
+            } else if in_hand {
+                output::line(
+                    "pending: the journal has it in hand, and it goes on; wait longer to see what becomes of it",
+                )?;
             } else if results.is_empty() {
                 output::line("no subscription matched")?;
             } else {
                 output::line(&outcomes(results))?;
             }
-            let all_acked = results.iter().all(|result| result.outcome == SettledAs::Acked);
+            let all_acked = !in_hand && results.iter().all(|result| result.outcome == SettledAs::Acked);
             return Ok(if all_acked { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         _ => {}

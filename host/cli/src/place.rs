@@ -10,7 +10,7 @@ use plugbus::socket::client::{Client, ClientError};
 use plugbus::socket::protocol::{Request, Response};
 
 use crate::args::Global;
-use crate::failure::Failure;
+use crate::failure::{Failure, chain, say};
 
 /// The configuration file that a daemon reads when none is named.
 const CONFIG_FILE: &str = "plugbus.toml";
@@ -45,6 +45,29 @@ pub(crate) fn socket(global: &Global) -> Result<PathBuf, Failure> {
         config.data_dir = folder.into();
     }
     Ok(default_socket(&config))
+}
+
+/// What a hook goes by: the file that is named, the data folder that is named, and the variables that bound it. What is wrong
+/// there is said, and the hook goes on without it.
+pub(crate) fn hook_config(global: &Global, data_dir: &Option<OsString>) -> Config {
+    let read = given(&global.config).map(|file| Config::read(&file)).transpose();
+    let mut config = read.unwrap_or_else(|error| {
+        say(&chain(&error));
+        None
+    });
+    let config = config.get_or_insert_default();
+    for name in ["events.data_bytes_max", "spool.bytes_max", "spool.events_max"] {
+        let Some(key) = keys::find(name) else { continue };
+        if let Some(value) = variable(key.env)
+            && let Err(error) = config.set(name, &value.to_string_lossy(), key.env)
+        {
+            say(&chain(&error));
+        }
+    }
+    if let Some(folder) = given(data_dir) {
+        config.data_dir = folder;
+    }
+    config.clone()
 }
 
 /// The configuration of a daemon that is started here: the file that is named, else the one that lies here, else defaults.

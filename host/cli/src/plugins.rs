@@ -9,6 +9,8 @@ use crate::args::{Global, Plugins, PluginsAction};
 use crate::failure::Outcome;
 use crate::{output, place};
 
+mod explain;
+
 /// Characters of a cell that can be long.
 const CELL_CHARS: usize = 60;
 
@@ -17,6 +19,7 @@ pub(crate) fn plugins(global: &Global, args: Plugins) -> Outcome {
     match args.action.unwrap_or(PluginsAction::List) {
         PluginsAction::List => list(global),
         PluginsAction::Inspect { name } => inspect(global, name),
+        PluginsAction::Explain { name } => explain::explain(global, name),
         PluginsAction::Reload { name } => act(global, &Request::Reload { name }),
         PluginsAction::Pause { name } => act(global, &Request::Pause { name }),
         PluginsAction::Resume { name } => act(global, &Request::Resume { name }),

@@ -100,6 +100,16 @@ fn tell(report: &ShutdownReport) {
     for (name, behind) in &report.backlog {
         tracing::info!(subscription = %name, behind, "goes on from the journal at the next start");
     }
+    let unwritten = report.unwritten;
+    if unwritten > 0 {
+        tracing::error!(
+            unwritten,
+            "the journal could not be written: what was handled and could not be written down comes again"
+        );
+        if report.unsettled.is_empty() {
+            return tracing::info!("stopped; what was not settled is in the journal");
+        }
+    }
     if report.unsettled.is_empty() && !report.backlog.is_empty() {
         return tracing::info!("stopped; what was not settled is in the journal");
     }

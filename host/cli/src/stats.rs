@@ -18,7 +18,7 @@ pub(crate) fn stats(global: &Global) -> Outcome {
         output::json(&stats)?;
         return Ok(ExitCode::SUCCESS);
     }
-    for part in ["bus", "journal", "socket", "http"] {
+    for part in ["bus", "journal", "socket", "http", "spool"] {
         let Some(counters) = stats.get(part).filter(|part| !part.is_null()) else { continue };
         let counters = counters.as_object();
         let fields: Vec<(&str, String)> =
@@ -41,7 +41,7 @@ pub(crate) fn stats(global: &Global) -> Outcome {
 /// Says who answers.
 pub(crate) fn ping(global: &Global) -> Outcome {
     let answer = place::call(global, &Request::Ping {})?;
-    let Response::Pong { version, protocol, pid } = &answer else {
+    let Response::Pong { version, protocol, pid, .. } = &answer else {
         return Err(place::unexpected(global));
     };
     if global.json {

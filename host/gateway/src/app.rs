@@ -6,8 +6,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, StatusCode, Uri};
+use serde_json::Value;
 use tower_http::cors::{AllowHeaders, AllowMethods, CorsLayer};
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::counters::count;
@@ -22,17 +22,18 @@ use crate::{auth, dashboard, guard, health, ingest, manage, metrics, openapi, ra
 ///
 /// # Errors
 /// Where an origin that is to be let in is none.
-pub(crate) fn assemble(shared: &Shared) -> Result<(Router, OpenApi), GatewayError> {
+pub(crate) fn assemble(shared: &Shared) -> Result<(Router, Value), GatewayError> {
     let (routes, openapi) = OpenApiRouter::with_openapi(openapi::document())
         .merge(ingest::routes())
         .merge(stream::routes())
-        .merge(socketio::routes())
+        .merge(socketio::routes(shared))
         .merge(manage::routes())
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(dashboard::routes())
         .merge(auth::routes())
         .split_for_parts();
+    let openapi = openapi::finish(&openapi);
     let mut router = openapi::serve(routes, &openapi)
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)

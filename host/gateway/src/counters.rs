@@ -31,6 +31,8 @@ pub(crate) struct Counters {
     pub(crate) readers: AtomicU64,
     pub(crate) streams_open: AtomicU64,
     pub(crate) websockets_open: AtomicU64,
+    pub(crate) socketio_open: AtomicU64,
+    pub(crate) socketio_refused: AtomicU64,
     pub(crate) messages: AtomicU64,
     pub(crate) messages_bad: AtomicU64,
     pub(crate) peers_silent: AtomicU64,
@@ -81,6 +83,10 @@ pub struct GatewayStats {
     pub streams_open: u64,
     /// WebSockets open now.
     pub websockets_open: u64,
+    /// Clients of Socket.IO connected now.
+    pub socketio_open: u64,
+    /// Clients of Socket.IO turned away because there were too many.
+    pub socketio_refused: u64,
     /// Messages that came from WebSocket and Socket.IO peers.
     pub messages: u64,
     /// Of these, those that were malformed or not allowed.
@@ -116,6 +122,8 @@ impl Counters {
             uploads_refused: self.uploads_refused.load(Relaxed),
             streams_open: self.streams_open.load(Relaxed),
             websockets_open: self.websockets_open.load(Relaxed),
+            socketio_open: self.socketio_open.load(Relaxed),
+            socketio_refused: self.socketio_refused.load(Relaxed),
             messages: self.messages.load(Relaxed),
             messages_bad: self.messages_bad.load(Relaxed),
             peers_silent: self.peers_silent.load(Relaxed),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use plugbus_bus::Bus;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use utoipa::openapi::OpenApi;
 
 use crate::admin::Admin;
 use crate::app;
@@ -23,7 +23,7 @@ use crate::shared::{Phase, Shared};
 pub struct Gateway {
     shared: Shared,
     router: Router,
-    openapi: Arc<OpenApi>,
+    openapi: Arc<Value>,
 }
 
 /// Why a gateway cannot serve.
@@ -87,7 +87,7 @@ impl Gateway {
 
     /// The OpenAPI document of the routes.
     #[must_use]
-    pub fn openapi(&self) -> &OpenApi {
+    pub fn openapi(&self) -> &Value {
         &self.openapi
     }
 

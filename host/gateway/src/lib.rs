@@ -32,6 +32,7 @@ pub use admin::{Action, Admin, AdminError, Check, Done, Upload};
 pub use auth::TokensError;
 pub use counters::GatewayStats;
 pub use gateway::{Gateway, GatewayError};
+pub use http;
 pub use ingest::binary;
 pub use metrics::{Family, Field, Kind, Labels, Number, Sample, read};
 pub use problem::Problem;

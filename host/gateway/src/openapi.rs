@@ -3,10 +3,13 @@
 use axum::Router;
 use axum::routing::get;
 use http::header::{CONTENT_TYPE, HeaderValue};
+use plugbus_bus::JSON;
+use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi as Document, SecurityRequirement};
 
+use crate::problem::PROBLEM_JSON;
 use crate::shared::Shared;
 
 /// What the document says beside the routes.
@@ -35,10 +38,41 @@ pub(crate) fn document() -> Document {
     document
 }
 
-/// Adds the route that shows the document.
-pub(crate) fn serve(router: Router<Shared>, document: &Document) -> Router<Shared> {
+/// The document as it is served: with what the generator cannot know of media types.
+pub(crate) fn finish(document: &Document) -> Value {
     // It is made of texts: that it has a JSON form is beyond doubt.
-    let text: bytes::Bytes = document.to_json().unwrap_or_default().into();
+    let mut json = serde_json::to_value(document).unwrap_or_default();
+    let paths = json.pointer_mut("/paths").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut);
+    for operation in paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        if let Some(content) = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut) {
+            tidy(content);
+        }
+        let responses = operation.pointer_mut("/responses").and_then(Value::as_object_mut);
+        for response in responses.into_iter().flat_map(Map::values_mut) {
+            if let Some(content) = response.pointer_mut("/content").and_then(Value::as_object_mut) {
+                tidy(content);
+            }
+        }
+    }
+    json
+}
+
+/// A problem has a media type of its own, and bytes are no array of numbers.
+fn tidy(content: &mut Map<String, Value>) {
+    let is_problem = |found: &Value| found.pointer("/schema/$ref") == Some(&json!("#/components/schemas/Problem"));
+    if content.get(JSON).is_some_and(is_problem)
+        && let Some(found) = content.remove(JSON)
+    {
+        content.insert(PROBLEM_JSON.into(), found);
+    }
+    if let Some(found) = content.get_mut("application/octet-stream") {
+        *found = json!({ "schema": { "type": "string", "format": "binary" } });
+    }
+}
+
+/// Adds the route that shows the document.
+pub(crate) fn serve(router: Router<Shared>, document: &Value) -> Router<Shared> {
+    let text: bytes::Bytes = document.to_string().into();
     let show = move || {
         let answer = ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], text.clone());
         async move { answer }

@@ -13,10 +13,12 @@ use crate::counters::count;
 use crate::gateway::{Gateway, GatewayError};
 
 mod connection;
+mod meter;
 mod patient;
 mod tls;
 
 pub(crate) use connection::{Peer, connection};
+pub(crate) use meter::Meter;
 pub use tls::TlsError;
 
 /// Pause after the system could not accept a connection, so that a lack of descriptors does not spin.
@@ -105,6 +107,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.accepting.abort();
+        // Those that are no longer HTTP are tasks of their own, which only this ends.
+        self.gateway.close();
     }
 }
 

@@ -45,12 +45,17 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// Bytes of one message from a WebSocket or Socket.IO peer. Default 2 MiB.
     pub message_bytes_max: usize,
+    /// Clients of Socket.IO at one time, those that have not said anything yet included. Default 1024.
+    pub socketio_clients_max: usize,
+    /// Whether every client of Socket.IO gets every event as `claude_event`, as from the Python tools' dashboard server. Default
+    /// false.
+    pub socketio_claude_event: bool,
     /// Time in which a peer must take at least a byte of what is sent to it. Default 30 s.
     pub write_timeout: Duration,
     /// Events of one batch. Default 1000.
     pub batch_events_max: usize,
     /// Requests that one token, or everybody on loopback where there are none, may make in a second; twice as many at once.
-    /// An event of a batch counts as one. Default 20,000; 0 is no bound.
+    /// An event of a batch counts as one. Default 100,000; 0 is no bound.
     pub requests_per_second_max: u64,
 }
 
@@ -82,9 +87,11 @@ impl Default for Settings {
             watch_bytes_max: 8 << 20,
             heartbeat: Duration::from_secs(15),
             message_bytes_max: 2 << 20,
+            socketio_clients_max: 1024,
+            socketio_claude_event: false,
             write_timeout: Duration::from_secs(30),
             batch_events_max: 1000,
-            requests_per_second_max: 20_000,
+            requests_per_second_max: 100_000,
         }
     }
 }

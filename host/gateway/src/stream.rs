@@ -17,6 +17,7 @@ pub(crate) mod missed;
 pub(crate) mod new_event;
 mod open;
 mod position;
+pub(crate) mod publishing;
 mod query;
 mod sse;
 mod ws;

@@ -88,7 +88,7 @@ impl DiskJournal {
         answered.await.map_err(|_| JournalError::Closed)?
     }
 
-    async fn close(&self) {
+    async fn close(&self) -> u64 {
         if let Some(commands) = &self.commands
             && !self.closing.swap(true, Ordering::AcqRel)
         {
@@ -102,6 +102,7 @@ impl DiskJournal {
             let _ = closed.await;
         }
         self.shared.wait_closed().await;
+        self.shared.stats().unwritten
     }
 }
 
@@ -150,7 +151,7 @@ impl Journal for DiskJournal {
         (stats.first, stats.last)
     }
 
-    fn close(&self) -> BoxFuture<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, u64> {
         Box::pin(self.close())
     }
 }

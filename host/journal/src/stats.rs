@@ -34,6 +34,8 @@ pub struct JournalStats {
     pub first: u64,
     /// Number of the last event.
     pub last: u64,
+    /// Deliveries that have ended and could not be written down, ever: they come again after a restart.
+    pub unwritten: u64,
     /// Events retired.
     pub retired: u64,
     /// Events that cursors lost because the journal was full, by cursor, sorted.

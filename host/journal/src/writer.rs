@@ -271,6 +271,9 @@ impl Writer {
         let held = std::mem::take(&mut self.state.held);
         let all: Vec<_> = held.into_iter().chain(std::mem::take(&mut self.state.batch)).collect();
         let lost = all.iter().filter(|queued| !matches!(queued.write, Write::Append(_))).count();
+        let unwritten =
+            all.iter().filter(|queued| matches!(&queued.write, Write::Settle(settle) if settle.seq > 0)).count();
+        self.shared.stats().unwritten += u64::try_from(unwritten).unwrap_or(u64::MAX);
         if lost > 0 {
             tracing::warn!(lost, %error, "not settled in the journal: it comes again after a restart");
         }

@@ -199,6 +199,8 @@ impl Running {
             supervision: (&manifest.supervision).into(),
             limits: manifest.limits.clone(),
             grants: manifest.grants.clone(),
+            needs: generation.template.needs(),
+            denials: generation.template.denials(),
             suspensions: generation.guard.standing().suspensions,
             counters: self.subscription.stats(),
             metrics: generation.template.metrics(),

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use plugbus_bus::{Filter, SubscriptionStats};
-use plugbus_sandbox::{Grants, Limits, MetricsSnapshot};
+use plugbus_sandbox::{Denial, Grants, Limits, MetricsSnapshot, NeededImport};
 use serde::Serialize;
 
 use crate::capture::Identity;
@@ -102,6 +102,10 @@ pub struct RunningStatus {
     pub limits: Limits,
     /// What it may touch. Names of variables, never their values.
     pub grants: Grants,
+    /// Its imports, and what each of them needs.
+    pub needs: Vec<NeededImport>,
+    /// What this generation asked for and was denied, the most frequent first. Bounded.
+    pub denials: Vec<Denial>,
     /// How often this generation was suspended.
     pub suspensions: u64,
     /// What its subscription counts, over all generations.

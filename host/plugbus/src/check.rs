@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plugbus_bus::{Delivery, Draft, EventLimits, Fault, Handler, InvalidEvent, Name, NameError, Outbox, State};
+use plugbus_bus::{Delivery, Draft, EventLimits, Fault, Filter, Handler, InvalidEvent, Name, NameError, Outbox, State};
 use plugbus_loader::manifest::{Manifest, ManifestError};
 use plugbus_sandbox::{CompileError, LinkError, Sandbox, SandboxConfig, SandboxError, SandboxHandler, StartError};
 
@@ -11,7 +11,7 @@ mod report;
 
 pub use report::{CheckReport, LogEntry, StoreChange};
 
-use report::Collected;
+pub(crate) use report::Collected;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -45,6 +45,14 @@ pub enum CheckError {
     /// The engine cannot be made.
     #[error("cannot make the sandbox")]
     Sandbox(#[from] SandboxError),
+    /// The file is no component.
+    #[error("{} is no plugin", path.display())]
+    NoComponent {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        source: CompileError,
+    },
     /// The file is no component of the plugin world.
     #[error("cannot compile {}", path.display())]
     Compile {
@@ -96,41 +104,78 @@ impl CheckError {
 /// # Errors
 /// [`CheckError`] where the component did not get as far as the event. What it makes of the event is in the report.
 pub async fn run(check: Check) -> Result<CheckReport, CheckError> {
-    let Check { wasm: path, manifest, event } = check;
+    let Check { wasm, manifest, event } = check;
     EventLimits::default().check(&event)?;
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let manifest = read_manifest(&path, manifest)?;
-    let log = Arc::new(Collected::default());
-    let mut handler = start(&path, &name, &manifest, log.clone()).await?;
-    let mut entries = log.take(true);
-    let filters = if manifest.filters.is_empty() { handler.filters().to_vec() } else { manifest.filters.clone() };
-    let delivery = Arc::new(Delivery {
-        event: Arc::new(report::stamp(event, "plugbus check", 1)),
-        attempt: 1,
-        subscription: Name::parse(format!("plugin/{name}"))?,
-        outbox: Outbox::new(manifest.settings.outbox),
-        state: State::detached(manifest.settings.state),
-    });
-    let outcome = handler.handle(&delivery).await;
-    entries.extend(log.take(false));
-    Ok(report::make(name, filters, handler.template(), &delivery, outcome, entries)?)
+    Checker::start(&wasm, manifest).await?.event(event).await
 }
 
-/// The manifest that is named, or the one beside the component, or none.
-fn read_manifest(wasm: &Path, manifest: Option<PathBuf>) -> Result<Manifest, CheckError> {
+/// A component that has started, to be given one event after the other, as a daemon would with a single instance.
+pub struct Checker {
+    name: String,
+    filters: Vec<Filter>,
+    manifest: Manifest,
+    handler: SandboxHandler,
+    log: Arc<Collected>,
+    /// Events so far; numbers them.
+    events: u64,
+}
+
+impl Checker {
+    /// Compiles, links and starts a component. `manifest` is `<name>.toml` beside it when absent, if there is one. Must be
+    /// called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`CheckError`] says what keeps a daemon from loading it.
+    pub async fn start(wasm: &Path, manifest: Option<PathBuf>) -> Result<Self, CheckError> {
+        let name = wasm.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (manifest, _) = read_manifest(wasm, manifest)?;
+        let log = Arc::new(Collected::default());
+        let handler = start(wasm, &name, &manifest, log.clone()).await?;
+        let filters = if manifest.filters.is_empty() { handler.filters().to_vec() } else { manifest.filters.clone() };
+        Ok(Self { name, filters, manifest, handler, log, events: 0 })
+    }
+
+    /// Gives it an event. The first report has the log of `init` too. What it publishes goes nowhere, and its store is
+    /// empty each time.
+    ///
+    /// # Errors
+    /// [`CheckError::Event`] where the event is not acceptable; what the component makes of it is in the report.
+    pub async fn event(&mut self, event: Draft) -> Result<CheckReport, CheckError> {
+        EventLimits::default().check(&event)?;
+        let mut entries = self.log.take(true);
+        self.events += 1;
+        let delivery = Arc::new(Delivery {
+            event: Arc::new(report::stamp(event, "plugbus check", self.events)),
+            attempt: 1,
+            subscription: Name::parse(format!("plugin/{}", self.name))?,
+            outbox: Outbox::new(self.manifest.settings.outbox),
+            state: State::detached(self.manifest.settings.state),
+        });
+        let outcome = self.handler.handle(&delivery).await;
+        entries.extend(self.log.take(false));
+        let (name, filters) = (self.name.clone(), self.filters.clone());
+        Ok(report::make(name, filters, self.handler.template(), &delivery, outcome, entries)?)
+    }
+}
+
+/// The manifest that is named, or the one beside the component, or none; and where it is.
+pub(crate) fn read_manifest(wasm: &Path, manifest: Option<PathBuf>) -> Result<(Manifest, Option<PathBuf>), CheckError> {
     let (path, named) = match manifest {
         Some(path) => (path, true),
         None => (wasm.with_extension("toml"), false),
     };
     match std::fs::read(&path) {
-        Ok(bytes) => Ok(Manifest::parse(&path, &bytes, path.parent().unwrap_or(Path::new("")))?),
-        Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => Ok(Manifest::default()),
+        Ok(bytes) => {
+            let manifest = Manifest::parse(&path, &bytes, path.parent().unwrap_or(Path::new("")))?;
+            Ok((manifest, Some(path)))
+        }
+        Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => Ok((Manifest::default(), None)),
         Err(source) => Err(CheckError::Read { path, source }),
     }
 }
 
 /// Compiles, links and starts one instance.
-async fn start(
+pub(crate) async fn start(
     path: &Path,
     name: &str,
     manifest: &Manifest,
@@ -144,4 +189,10 @@ async fn start(
     let template = tokio::task::spawn_blocking(move || component.link(spec)).await?;
     let template = template.map_err(|source| CheckError::Link { path: path.to_owned(), source })?;
     template.start().await.map_err(|source| CheckError::Start { path: path.to_owned(), source })
+}
+
+impl std::fmt::Debug for Checker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checker").field("name", &self.name).field("events", &self.events).finish_non_exhaustive()
+    }
 }

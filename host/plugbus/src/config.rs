@@ -12,7 +12,7 @@ mod file;
 mod http;
 pub mod keys;
 
-pub use http::{Http, Tls};
+pub use http::{Compat, Http, SocketIo, Tls};
 
 /// Everything that can be set. Read the fields' defaults from [`Config::default`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,10 +45,14 @@ pub struct Config {
     pub loader: Loader,
     /// Bounds on the clients of the socket.
     pub clients: Clients,
+    /// What hooks leave while no daemon answers.
+    pub spool: Spool,
     /// The gateway: HTTP on a port.
     pub http: Http,
     /// Certificate and key of the gateway.
     pub tls: Tls,
+    /// Socket.IO.
+    pub socketio: SocketIo,
     /// What the binary logs. The library logs through `tracing` and sets nothing up.
     pub log: Log,
 }
@@ -192,6 +196,21 @@ pub struct Clients {
     pub watch_bytes_max: u64,
 }
 
+/// The file in the data folder in which `plugbus hook` leaves the events that no daemon took in time, see
+/// [`spool`](crate::spool).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spool {
+    /// Whether the daemon takes in what is there. Default true; in a host that is embedded, where a data folder is named.
+    pub enabled: bool,
+    /// How often it looks. Default 1 s.
+    pub look_ms: u64,
+    /// Bytes of the file; what does not fit is refused, and what is there stays. Default 16 MiB. Read by the hooks.
+    pub bytes_max: u64,
+    /// Events in the file. Default 10,000. Read by the hooks.
+    pub events_max: u64,
+}
+
 /// What the binary logs to stderr.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -321,8 +340,10 @@ impl Default for Config {
             sandbox: Sandbox::default(),
             loader: Loader::default(),
             clients: Clients::default(),
+            spool: Spool::default(),
             http: Http::default(),
             tls: Tls::default(),
+            socketio: SocketIo::default(),
             log: Log::default(),
         }
     }
@@ -399,6 +420,12 @@ impl Default for Clients {
             watch_events_max: 1024,
             watch_bytes_max: 8 << 20,
         }
+    }
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Self { enabled: true, look_ms: 1_000, bytes_max: 16 << 20, events_max: 10_000 }
     }
 }
 

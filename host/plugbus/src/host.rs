@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus_bus::{Bus, DeadLetterLimits, HistoryLimits, ShutdownReport};
+use plugbus_bus::{Bus, DeadLetterLimits, ShutdownReport};
 use plugbus_journal::{DiskJournal, OpenError};
 use plugbus_loader::{Loader, LoaderConfig, LoaderError};
 use plugbus_sandbox::{LogSink, Sandbox, SandboxConfig, SandboxError};
@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use crate::admin::HostAdmin;
 use crate::config::{self, Config, ConfigError, size};
 use crate::socket::{Bound, Limits, Server, Services, SocketError, SocketStats};
+use crate::spool::{Looking, Taker};
 
 mod http;
 mod settings;
@@ -44,6 +45,8 @@ pub struct Host {
     journal: Option<Arc<DiskJournal>>,
     /// Looks after the journal now and then; ends with the host.
     upkeep: Option<Upkeep>,
+    /// Takes in what hooks leave; ends with the host.
+    looking: Option<Looking>,
     /// What the gateway asks for figures and plugins; it holds it weakly.
     _services: Arc<Services>,
     config: Config,
@@ -66,8 +69,9 @@ impl Default for HostBuilder {
     /// As documented at each setting. Without a data folder named, nothing is kept on the disk but compiled code.
     fn default() -> Self {
         let journal = config::Journal { enabled: false, ..config::Journal::default() };
+        let spool = config::Spool { enabled: false, ..config::Spool::default() };
         let http = config::Http { enabled: false, ..config::Http::default() };
-        let config = Config { journal, http, ..Config::default() };
+        let config = Config { journal, spool, http, ..Config::default() };
         Self { config, bus: None, no_plugins: false, wrong: None, log: None, sandbox: None, loader: None }
     }
 }
@@ -185,6 +189,7 @@ impl Host {
     /// the plugins, and says good-bye to watchers, who see everything until then. The report says what was not settled.
     pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
         self.upkeep = None;
+        self.looking = None;
         if let Some(server) = &self.server {
             server.drain();
         }
@@ -218,10 +223,12 @@ impl HostBuilder {
         self
     }
 
-    /// The folder for what the host keeps. With one, the host keeps a journal, unless [`HostBuilder::journal`] says no.
+    /// The folder for what the host keeps. With one, the host keeps a journal, unless [`HostBuilder::journal`] says no, and
+    /// takes in what hooks leave there ([`spool`](crate::spool)).
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.config.data_dir = path.into();
         self.config.journal.enabled = true;
+        self.config.spool.enabled = true;
         self
     }
 
@@ -286,8 +293,8 @@ impl HostBuilder {
         self
     }
 
-    /// Starts the host: takes the socket's path, loads every plugin in the folder, then begins to answer clients (who may
-    /// connect before and wait).
+    /// Starts the host: takes the socket's path, loads every plugin in the folder, takes in what hooks left in the spool, then
+    /// begins to answer clients (who may connect before and wait).
     ///
     /// # Errors
     /// [`HostError`]; a plugin that cannot be loaded is none, it is reported as rejected.
@@ -315,13 +322,20 @@ impl HostBuilder {
             Some(start_loader(&bus, sandbox_config, loader_config).await?)
         };
         let upkeep = journal.as_ref().map(|_| Upkeep::start(bus.clone(), config.journal.absent_max_ms));
-        let services =
-            Services::new(bus.clone(), loader.clone(), journal.clone(), gateway.clone(), Limits::new(&config));
-        let services = Arc::new(services);
+        let taker = config.spool.enabled.then(|| Arc::new(Taker::new(&config, bus.clone(), journal.clone())));
+        if let Some(taker) = &taker {
+            // What cannot be taken now is said, counted, and tried again.
+            drop(taker.take_in().await);
+        }
+        let look = Duration::from_millis(config.spool.look_ms);
+        let looking = taker.as_ref().map(|taker| Looking::start(taker.clone(), look));
+        let limits = Limits::new(&config);
+        let services = Services::new(bus.clone(), loader.clone(), journal.clone(), gateway.clone(), limits);
+        let services = Arc::new(services.with_taker(taker));
         admin.begin(&services);
         let server = bound.map(|bound| bound.serve(services.clone()));
         let http = http.map(BoundGateway::serve);
-        Ok(Host { bus, loader, server, gateway, http, journal, upkeep, _services: services, config })
+        Ok(Host { bus, loader, server, gateway, http, journal, upkeep, looking, _services: services, config })
     }
 }
 
@@ -370,8 +384,8 @@ async fn make_bus(config: &Config) -> Result<(Bus, Option<Arc<DiskJournal>>), Ho
     let builder =
         Bus::builder().event_limits(event_limits(config)).dead_letters(dead).default_source(config.source.as_str());
     if !config.journal.enabled {
-        let HistoryLimits { events_max, .. } = history_limits(config);
-        let builder = if events_max > 0 { builder.history(history_limits(config)) } else { builder };
+        let history = history_limits(config);
+        let builder = if history.events_max > 0 { builder.history(history) } else { builder };
         return Ok((builder.build(), None));
     }
     let settings = journal_config(config);

@@ -14,14 +14,16 @@
 //!
 //! It lives inside a tokio runtime of the embedder's: no global state, no logging set up, no signal handlers, no environment
 //! variables read. [`socket`] is how other processes on the machine reach it, [`check`] runs one component on one event
-//! without a host.
+//! without a host, and [`inspect`] looks at one without running it.
 
 mod admin;
 pub mod check;
 pub mod config;
 mod host;
+pub mod inspect;
 pub mod report;
 pub mod socket;
+pub mod spool;
 
 pub use host::{Host, HostBuilder, HostError};
 pub use plugbus_bus as bus;

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::config::{Clients, Config, size};
+use crate::spool::Taker;
 
 pub mod client;
 mod connection;
@@ -78,6 +79,7 @@ pub(crate) struct Services {
     pub(crate) bus: Bus,
     pub(crate) loader: Option<Loader>,
     pub(crate) journal: Option<Arc<DiskJournal>>,
+    pub(crate) taker: Option<Arc<Taker>>,
     /// Speaks with clients whose first byte begins no line of ours.
     pub(crate) gateway: Gateway,
     pub(crate) limits: Limits,
@@ -97,7 +99,12 @@ impl Services {
         gateway: Gateway,
         limits: Limits,
     ) -> Self {
-        Self { bus, loader, journal, gateway, limits, counters: Counters::default() }
+        Self { bus, loader, journal, taker: None, gateway, limits, counters: Counters::default() }
+    }
+
+    /// The same with somebody who takes in what hooks leave.
+    pub(crate) fn with_taker(self, taker: Option<Arc<Taker>>) -> Self {
+        Self { taker, ..self }
     }
 }
 

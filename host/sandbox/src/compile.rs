@@ -16,7 +16,7 @@ use crate::contract;
 use crate::sandbox::Sandbox;
 use crate::text::cut;
 
-mod sniff;
+pub(crate) mod sniff;
 
 /// A compiled component of the plugbus world. Cloning shares the code.
 #[derive(Clone)]
@@ -163,7 +163,7 @@ fn compile(sandbox: Sandbox, wasm: &[u8]) -> Result<Component, CompileError> {
     Ok(Component { inner: Arc::new(Compiled { sandbox, component, info }) })
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));

@@ -3,6 +3,7 @@
 //! The same table is in `wit/world.wit` for authors; change both together.
 
 use crate::compile::CompileError;
+use crate::grants::Grants;
 use crate::text::prefix;
 
 /// The world of a plugin.
@@ -81,6 +82,29 @@ pub(crate) fn classify(import: &str) -> Import {
     Import::Unknown
 }
 
+impl Import {
+    /// The line of the manifest's `[grants]` that gives it, as an example; none for what needs no grant or cannot be had.
+    pub(crate) fn grant(self) -> Option<&'static str> {
+        match self {
+            Self::Config => Some("config = true"),
+            Self::Http => Some("http = [\"https://host\"]"),
+            Self::KeyValue => Some("kv = true"),
+            Self::Free | Self::OtherVersion(_) | Self::Unknown => None,
+        }
+    }
+
+    /// Whether a manifest with these grants gives it.
+    pub(crate) fn is_given(self, grants: &Grants) -> bool {
+        match self {
+            Self::Free => true,
+            Self::Config => grants.config,
+            Self::Http => !grants.http.is_empty(),
+            Self::KeyValue => grants.kv,
+            Self::OtherVersion(_) | Self::Unknown => false,
+        }
+    }
+}
+
 /// Whether a version is served by what the host has: any patch release of `0.2`, or exactly a draft.
 fn fits(version: &str, have: &str) -> bool {
     if have.contains('-') {
@@ -91,6 +115,11 @@ fn fits(version: &str, have: &str) -> bool {
     let patch = numbers.next().is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|b| b.is_ascii_digit()));
     let mut wanted = have.split('.');
     patch && numbers.next().is_none() && series == [wanted.next(), wanted.next()]
+}
+
+/// The version of the contract that an export stands for, if it is the subscriber of one. Pure.
+pub(crate) fn version_of(export: &str) -> Option<&str> {
+    export.strip_prefix("plugbus:plugin/subscriber@")
 }
 
 /// Checks that a component exports the contract. Pure.

@@ -40,7 +40,8 @@ impl SandboxHandler {
         &self.template
     }
 
-    async fn run(&mut self, delivery: &Arc<Delivery>) -> Outcome {
+    /// Handles one delivery: [`Handler::handle`] without its box, for whoever wraps this handler in one of its own.
+    pub async fn call(&mut self, delivery: &Arc<Delivery>) -> Outcome {
         let Self { template, instance: slot, .. } = self;
         let template = &template.inner;
         let mut cancelled = Cancelled(Some(template));
@@ -77,7 +78,7 @@ impl SandboxHandler {
 
 impl Handler for SandboxHandler {
     fn handle<'a>(&'a mut self, delivery: &'a Arc<Delivery>) -> BoxFuture<'a, Outcome> {
-        Box::pin(self.run(delivery))
+        Box::pin(self.call(delivery))
     }
 }
 

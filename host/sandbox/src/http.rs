@@ -24,6 +24,7 @@ use connect::{Target, Timeouts};
 pub(crate) mod address;
 mod body;
 mod connect;
+pub(crate) mod outgoing;
 
 /// The gate of one instance.
 pub(crate) struct Gate {
@@ -162,6 +163,7 @@ async fn send(
 
 fn denied(template: &Inner, log: &PluginLog, problem: &str) {
     Metrics::add(&template.metrics.http_denied, 1);
+    template.denials.note("http", problem);
     log.host(LogLevel::Warn, &format!("HTTP request refused: {problem}"));
 }
 

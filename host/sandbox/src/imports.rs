@@ -34,6 +34,9 @@ impl publisher::Host for State {
             Err(PublishError::OverLimit(_)) => &metrics.publishes_over_limit,
         };
         Metrics::add(counter, 1);
+        if let Err(PublishError::Denied(why)) = &result {
+            self.template.denials.note("publish", why);
+        }
         result
     }
 }

@@ -16,7 +16,8 @@ use crate::bindings::PluginPre;
 use crate::bindings::exports::plugbus::plugin::subscriber::{Event, Failure, Payload, Registration};
 use crate::compile::Component;
 use crate::config::PluginSpec;
-use crate::contract::{self, Import};
+use crate::contract;
+use crate::denials::Denials;
 use crate::http::address::LOOKUPS_MAX;
 use crate::metrics::Metrics;
 use crate::state::{self, State};
@@ -97,6 +98,7 @@ impl Component {
             config_variables,
             spec,
             metrics: Metrics::default(),
+            denials: Denials::default(),
             lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
         };
         Ok(Template { inner: Arc::new(inner) })
@@ -107,12 +109,8 @@ fn check_grants(imports: &[String], spec: &PluginSpec) -> Result<(), LinkError> 
     let missing: Vec<MissingGrant> = imports
         .iter()
         .filter_map(|import| {
-            let manifest = match contract::classify(import) {
-                Import::Config if !spec.grants.config => "config = true",
-                Import::Http if spec.grants.http.is_empty() => "http = [\"https://host\"]",
-                Import::KeyValue if !spec.grants.kv => "kv = true",
-                _ => return None,
-            };
+            let needed = contract::classify(import);
+            let manifest = needed.grant().filter(|_| !needed.is_given(&spec.grants))?;
             Some(MissingGrant { import: import.clone(), manifest })
         })
         .collect();

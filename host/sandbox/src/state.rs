@@ -19,7 +19,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::bindings::Plugin;
 use crate::grants::{DirGrant, DirMode, Grants};
-use crate::http::Gate;
+use crate::http::{Gate, outgoing};
 use crate::keyvalue::{self, Pages};
 use crate::limiter::Limiter;
 use crate::plugin_log::PluginLog;
@@ -109,7 +109,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>, grants: &Grants) -> wasm
     Plugin::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     if !grants.http.is_empty() {
-        wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+        outgoing::add_to_linker(linker)?;
     }
     if grants.kv {
         keyvalue::add_to_linker(linker)?;

@@ -9,7 +9,9 @@ use wasmtime_wasi_config::WasiConfigVariables;
 use crate::bindings::PluginPre;
 use crate::compile::{Component, ComponentInfo};
 use crate::config::PluginSpec;
+use crate::denials::{Denial, Denials};
 use crate::handler::SandboxHandler;
+use crate::inspect::NeededImport;
 use crate::instance::Instance;
 use crate::metrics::{Metrics, MetricsSnapshot};
 use crate::state::State;
@@ -30,6 +32,7 @@ pub(crate) struct Inner {
     /// For `wasi:config/store`; empty where it is not granted.
     pub(crate) config_variables: WasiConfigVariables,
     pub(crate) metrics: Metrics,
+    pub(crate) denials: Denials,
     /// Turns for lookups of names.
     pub(crate) lookups: Arc<Semaphore>,
 }
@@ -103,5 +106,17 @@ impl Template {
     #[must_use]
     pub fn metrics(&self) -> MetricsSnapshot {
         self.inner.metrics.snapshot()
+    }
+
+    /// What it asked for and was denied since it was linked.
+    #[must_use]
+    pub fn denials(&self) -> Vec<Denial> {
+        self.inner.denials.snapshot()
+    }
+
+    /// What it imports, and what each import needs.
+    #[must_use]
+    pub fn needs(&self) -> Vec<NeededImport> {
+        self.inner.component.info().imports.iter().map(|name| NeededImport::of(name)).collect()
     }
 }

@@ -16,14 +16,15 @@ pub struct JsonError {
     problem: String,
 }
 
-/// Parses text that came with an event. The error has the path of keys, the line and the column.
+/// Parses text that came with an event. The error has the path of keys, the line and the column, and says where it is no JSON at all.
 pub(crate) fn parse<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, JsonError> {
     read(bytes).map_err(|(path, error)| {
         let problem = match path {
             Some(path) => format!("`{path}`: {error}"),
             None => error.to_string(),
         };
-        JsonError { what: what.to_owned(), problem: fit(&problem) }
+        let what = if error.is_data() { what.to_owned() } else { format!("{what}: no JSON") };
+        JsonError { what, problem: fit(&problem) }
     })
 }
 
@@ -113,9 +114,9 @@ mod tests {
     #[test]
     fn an_events_error_names_the_path_the_line_and_the_column() {
         let table = [
-            ("", "event: EOF while parsing a value at line 1 column 0"),
-            ("{", "event: EOF while parsing an object at line 1 column 1"),
-            (r#"{"every":1} x"#, "event: trailing characters at line 1 column 13"),
+            ("", "event: no JSON: EOF while parsing a value at line 1 column 0"),
+            ("{", "event: no JSON: EOF while parsing an object at line 1 column 1"),
+            (r#"{"every":1} x"#, "event: no JSON: trailing characters at line 1 column 13"),
             (
                 "{\n\"every\":1,\"limits\":{\"topics\":true}}",
                 "event: `limits.topics`: invalid type: boolean `true`, expected u8 at line 2 column 33",

@@ -161,7 +161,7 @@ fn odd_subtypes_and_tools_still_make_a_topic() {
 #[test]
 fn what_is_no_hook_is_rejected_with_the_reason() {
     let table = [
-        ("", "event on `hook.raw`: EOF while parsing"),
+        ("", "event on `hook.raw`: no JSON: EOF while parsing"),
         ("[]", "event on `hook.raw`: invalid type: sequence, expected a map"),
         ("{}", "hook: `hook_event_name` is missing; is this"),
         (r#"{"hook_event_name":"Stop"}"#, "hook: `session_id` is missing; is this"),

@@ -8,6 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use plugbus::sandbox::{Limits, SandboxConfig};
+use tokio::sync::{mpsc as channel, oneshot};
+use tokio::task;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -73,7 +75,22 @@ impl Bare {
         }
         Ok(())
     }
+
+    /// Calls `handle` in a task of its own for whoever asks, until nobody can any more.
+    pub(crate) fn serve(mut self) -> (Calls, task::JoinHandle<()>) {
+        let (calls, mut asked) = channel::channel::<oneshot::Sender<()>>(1024);
+        let served = tokio::spawn(async move {
+            while let Some(answer) = asked.recv().await {
+                self.call_many(1).await.expect("the guest answers");
+                answer.send(()).expect("somebody waits");
+            }
+        });
+        (calls, served)
+    }
 }
+
+/// Where a call is asked for; the answer comes back once it has ended.
+pub(crate) type Calls = channel::Sender<oneshot::Sender<()>>;
 
 /// The event of [`crate::host::draft`], as the bus stamps it.
 fn event(data: &str) -> Event<'_> {

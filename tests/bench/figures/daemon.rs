@@ -73,7 +73,8 @@ impl Drop for Daemon<'_> {
     }
 }
 
-fn plugbus(folder: &Path) -> Command {
+/// The program, in the surroundings of a place.
+pub(crate) fn plugbus(folder: &Path) -> Command {
     let program = env::var_os("PLUGBUS_BENCH_PROGRAM").expect("`cargo xtask bench` says where `plugbus` is");
     let mut command = Command::new(program);
     command.current_dir(folder).env_clear().env("PLUGBUS_SOCKET", folder.join("s"));

@@ -1,7 +1,7 @@
 //! What the figures of the journal are taken with: folders on the disk of the target folder, buses on a journal in one, and
 //! rates.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,11 @@ use plugbus::bus::Bus;
 use plugbus::journal::{DiskJournal, JournalConfig, JournalStats};
 use tempfile::TempDir;
 
-use crate::host::{PATIENCE, draft};
+use crate::host::{PATIENCE, TOPIC, draft, draft_of};
+
+/// Rows, and bytes of each, that make a write-ahead log longer than the 8 MiB at which it is written back.
+pub(crate) const GROWTH_ROWS: u32 = 12;
+pub(crate) const GROWTH_BYTES: usize = 900 << 10;
 
 /// An empty folder that is removed when dropped. Where the system has its temporary folders in memory these are not: what
 /// a sync costs is what a disk makes of it.
@@ -36,6 +40,15 @@ impl OnDisk {
 
     pub(crate) fn stats(&self) -> JournalStats {
         self.journal.stats()
+    }
+
+    /// Lets the write-ahead log grow to the length at which it is written back and then written over. Until then, in the
+    /// first seconds of a new journal, each sync waits for the file system to note how long the log is now, too.
+    pub(crate) async fn grow_log(&self) {
+        for _ in 0..GROWTH_ROWS {
+            let draft = draft_of(TOPIC, vec![b' '; GROWTH_BYTES].into());
+            self.bus.publish(draft).await.expect("the bus takes an event");
+        }
     }
 
     /// Publishes so many events, each as soon as the journal lets it in, and waits until all are committed.
@@ -79,7 +92,14 @@ impl Rate {
     }
 }
 
+/// Events a second in the median turn.
+pub(crate) fn median(turns: &[Rate]) -> f64 {
+    let mut rates: Vec<f64> = turns.iter().map(|turn| turn.per_second()).collect();
+    rates.sort_unstable_by(f64::total_cmp);
+    rates.get(rates.len() / 2).copied().expect("something was measured")
+}
+
 /// The database in a journal's folder.
-pub(crate) fn database(folder: &Path) -> std::path::PathBuf {
+pub(crate) fn database(folder: &Path) -> PathBuf {
     folder.join("journal.db")
 }

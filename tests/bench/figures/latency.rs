@@ -37,18 +37,18 @@ pub(crate) fn latency(records: &mut Records) {
 /// Durations from publish to handler, for each bus.
 async fn measure(buses: [&Bus; 2]) -> [Vec<Duration>; 2] {
     let began = Instant::now();
-    let latencies = buses.map(|_| Latencies::default());
-    let subscriptions = [0, 1].map(|bus| subscribe(buses[bus], began, &latencies[bus]));
+    let receivers = buses.map(|bus| Receiver::new(bus, began));
     let mut ticks = tokio::time::interval(EVERY / 2);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut publishers = Vec::new();
-    for number in 0..2 * EVENTS {
-        ticks.tick().await;
-        let bus = buses[number % 2].clone();
-        // In a task of its own: an event that is late does not hold back the next, which would hide how late it was.
-        publishers.push(tokio::spawn(async move {
-            bus.publish(now(began)).await.expect("the bus takes an event");
-        }));
+    for _ in 0..EVENTS {
+        for bus in buses.map(Clone::clone) {
+            ticks.tick().await;
+            // In a task of its own: an event that is late does not hold back the next, which would hide how late it was.
+            publishers.push(tokio::spawn(async move {
+                bus.publish(now(began)).await.expect("the bus takes an event");
+            }));
+        }
     }
     for publisher in publishers {
         publisher.await.expect("the publisher ends");
@@ -56,34 +56,42 @@ async fn measure(buses: [&Bus; 2]) -> [Vec<Duration>; 2] {
     for bus in buses {
         assert!(bus.wait_idle(PATIENCE).await, "every event is handled");
     }
-    drop(subscriptions);
-    latencies.map(|latencies| {
-        let all = std::mem::take(&mut *latencies.lock().unwrap_or_else(PoisonError::into_inner));
-        assert_eq!(all.len(), EVENTS, "every event is handled once");
-        all
-    })
+    receivers.map(Receiver::latencies)
 }
 
-type Latencies = Arc<Mutex<Vec<Duration>>>;
+/// A handler that looks at the clock, and at what it was when the event was published.
+struct Receiver {
+    latencies: Arc<Mutex<Vec<Duration>>>,
+    _subscription: Subscription,
+}
 
-/// A handler that looks at the clock, and what it was when the event was published.
-fn subscribe(bus: &Bus, began: Instant, latencies: &Latencies) -> Subscription {
-    let latencies = latencies.clone();
-    let handler = move |delivery: Arc<Delivery>| {
-        let entered = began.elapsed();
-        let published = published(&delivery.event.payload.data);
-        latencies.lock().unwrap_or_else(PoisonError::into_inner).push(entered.saturating_sub(published));
-        async {}
-    };
-    bus.subscribe(TOPIC).on(handler).expect("the bus takes a subscription")
+impl Receiver {
+    fn new(bus: &Bus, began: Instant) -> Self {
+        let latencies = Arc::new(Mutex::new(Vec::new()));
+        let noted = latencies.clone();
+        let handler = move |delivery: Arc<Delivery>| {
+            let entered = began.elapsed();
+            let published = published(&delivery.event.payload.data);
+            noted.lock().unwrap_or_else(PoisonError::into_inner).push(entered.saturating_sub(published));
+            async {}
+        };
+        let subscription = bus.subscribe(TOPIC).on(handler).expect("the bus takes a subscription");
+        Self { latencies, _subscription: subscription }
+    }
+
+    fn latencies(self) -> Vec<Duration> {
+        let all = self.latencies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        assert_eq!(all.len(), EVENTS, "every event is handled once");
+        all
+    }
 }
 
 /// The event of 256 bytes, of which the first say when it is published.
 fn now(began: Instant) -> Draft {
-    let mut data = data().to_vec();
     let nanos = u64::try_from(began.elapsed().as_nanos()).expect("the figure is taken within centuries");
-    data[..8].copy_from_slice(&nanos.to_le_bytes());
-    draft_of(TOPIC, Bytes::from(data))
+    let mut bytes = nanos.to_le_bytes().to_vec();
+    bytes.resize(data().len(), b' ');
+    draft_of(TOPIC, Bytes::from(bytes))
 }
 
 fn published(data: &Bytes) -> Duration {

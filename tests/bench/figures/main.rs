@@ -20,14 +20,18 @@ mod clock;
 mod daemon;
 mod disk;
 mod emit;
+mod hook;
 mod host;
+mod http;
 mod latency;
 mod memory;
 mod nats;
+mod python;
 mod raw;
 mod record;
 mod reload;
 mod sandbox;
+mod sink;
 mod start;
 
 use std::env;
@@ -60,16 +64,19 @@ const FIGURES: &[(&str, Take)] = &[
     ("routing", Take::Thread(bus::routing)),
     ("queue", Take::Thread(bus::queue)),
     ("call", Take::Thread(sandbox::call)),
+    ("awaited", Take::Wall(sandbox::awaited)),
     ("fresh", Take::Thread(sandbox::fresh)),
     ("normalize", Take::Thread(sandbox::normalize)),
     ("instances", Take::Wall(sandbox::instances)),
     ("reload", Take::Recorded(reload::reload)),
     ("emit", Take::Recorded(emit::emit)),
+    ("hook", Take::Recorded(hook::hook)),
     ("memory", Take::Recorded(memory::memory)),
     ("acknowledged", Take::Recorded(acknowledged::acknowledged)),
     ("catch-up", Take::Recorded(catch_up::catch_up)),
     ("latency", Take::Recorded(latency::latency)),
     ("start", Take::Recorded(start::start)),
+    ("http", Take::Recorded(http::http)),
 ];
 
 fn main() -> ExitCode {

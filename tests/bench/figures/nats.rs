@@ -1,6 +1,9 @@
-//! A `nats-server` with JetStream and file storage, where one is installed, and as much of a client as it takes to publish
-//! and count what is acknowledged. The protocol is text: <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
+//! A `nats-server` with JetStream and file storage, where there is one, and as much of a client as it takes to publish and
+//! count what is acknowledged. The protocol is text: <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
+//! A client of this size spends next to nothing itself, and brings no dependencies.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -20,9 +23,14 @@ const INBOX: &str = "_INBOX.bench";
 /// How often it is looked whether the server has its port.
 const POLL: Duration = Duration::from_millis(20);
 
-/// The version of the server on the PATH; none where there is none.
+/// The program that `PLUGBUS_BENCH_NATS` names, or the one on the PATH.
+fn program() -> OsString {
+    env::var_os("PLUGBUS_BENCH_NATS").unwrap_or_else(|| PROGRAM.into())
+}
+
+/// The server's version; none where there is none.
 pub(crate) fn version() -> Option<String> {
-    let output = Command::new(PROGRAM).arg("--version").output().ok()?;
+    let output = Command::new(program()).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     // "nats-server: v2.15.0"
     Some(text.rsplit(": v").next()?.trim().to_owned())
@@ -44,7 +52,7 @@ impl Server {
             "listen: \"127.0.0.1:-1\"\nports_file_dir: {folder:?}\njetstream {{ store_dir: {folder:?}\n {sync}\n }}\n"
         );
         fs::write(&config, text).expect("the configuration is written");
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program());
         command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().expect("`nats-server` starts");
         let ports = folder.join(format!("{PROGRAM}_{}.ports", child.id()));

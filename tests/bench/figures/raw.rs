@@ -8,7 +8,7 @@ use plugbus::bus::{Event, Topic};
 use plugbus::journal::{SyncMode, codec};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::disk::Rate;
+use crate::disk::{GROWTH_BYTES, GROWTH_ROWS, Rate};
 use crate::host::{TOPIC, draft};
 
 /// Pages of the write-ahead log after which it is written back, as the journal does.
@@ -32,6 +32,16 @@ impl Raw {
         conn.pragma_update_and_check(None, "wal_autocheckpoint", LOG_PAGES, |_| Ok(()))?;
         conn.pragma_update(None, "cache_size", -16_384)?;
         Ok(Self { conn, record: record(), next: 1 })
+    }
+
+    /// As [`grow_log`](crate::disk::OnDisk::grow_log) of the journal.
+    pub(crate) fn grow_log(&mut self) -> rusqlite::Result<()> {
+        for _ in 0..GROWTH_ROWS {
+            let insert = "INSERT INTO events (seq, record) VALUES (?, zeroblob(?))";
+            self.conn.execute(insert, (self.next, GROWTH_BYTES.cast_signed()))?;
+            self.next += 1;
+        }
+        Ok(())
     }
 
     /// Inserts so many rows in so many transactions, as evenly as it goes.

@@ -5,43 +5,29 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::measurement::{Measurement, WallTime};
-use criterion::{BenchmarkGroup, Criterion};
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
 use normalize_hooks::NormalizeHooks;
-use plugbus::bus::{Delivery, Draft, Event, Handler, Name, Outbox, OutboxLimits, State, StateLimits, Topic};
+use plugbus::bus::{Bus, Delivery, Draft, Event, Handler, Name, Outbox, OutboxLimits, State, StateLimits, Topic};
 use plugbus::sandbox::{PluginSpec, Sandbox, SandboxConfig, SandboxHandler};
 use plugbus_fixtures::built;
 use plugbus_sdk::testing;
 use serde_json::json;
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use crate::BESIDE;
-use crate::bare::Bare;
+use crate::bare::{Bare, Calls};
 use crate::clock::{Clock, ThreadTime};
 use crate::host::{OnePlugin, TOPIC, draft, draft_of, one_thread, publish_many, publish_one, two_threads};
 
 /// The manifest of `normalize-hooks`.
 const NORMALIZE: &str = "publish = [\"hook.>\"]\n";
 
-/// A plugin that does nothing.
+/// A plugin that does nothing: what one event of a stream costs, whose publisher is ahead of the handler.
 pub(crate) fn call(criterion: &mut Criterion<ThreadTime>) {
     let mut group = criterion.benchmark_group("call");
     let (runtime, wasm) = (one_thread(), built::fixture_bytes("noop"));
-    through_host(&ThreadTime, &mut group, "through the whole bus, one after another", &runtime, &wasm, "", &draft());
-
-    let plugin = runtime.block_on(OnePlugin::start(&wasm, ""));
-    let (bus, event) = (plugin.host.bus().clone(), draft());
-    group.bench_function("through the whole bus, each waited for", |bencher| {
-        bencher.iter_custom(|count| {
-            ThreadTime.time(|| {
-                runtime.block_on(async {
-                    for _ in 0..count {
-                        publish_one(&bus, &event).await;
-                    }
-                });
-            })
-        });
-    });
-    runtime.block_on(plugin.stop());
+    through_host(&ThreadTime, &mut group, "through the whole bus, in a stream", &runtime, &wasm, "", &draft());
 
     let mut handler = runtime.block_on(handler(wasm.clone()));
     group.bench_function("the sandboxed handler alone, without the bus", |bencher| {
@@ -54,6 +40,50 @@ pub(crate) fn call(criterion: &mut Criterion<ThreadTime>) {
         });
     });
     group.finish();
+}
+
+/// The same plugin: how long a publisher waits until its one event is settled, when nothing else goes on. Most of it is two
+/// tasks waking each other up, and so it stands beside a task that does the same for the bare call.
+pub(crate) fn awaited(criterion: &mut Criterion<WallTime>) {
+    let mut group = criterion.benchmark_group("awaited");
+    let wasm = built::fixture_bytes("noop");
+    for (threads, runtime) in [("on one thread", one_thread()), ("on two threads", two_threads())] {
+        let plugin = runtime.block_on(OnePlugin::start(&wasm, ""));
+        let (bus, event) = (plugin.host.bus().clone(), draft());
+        group.bench_function(BenchmarkId::new("publish to settled", threads), |bencher| {
+            bencher.iter_custom(|count| in_a_task(&runtime, publish_each(bus.clone(), event.clone(), count)));
+        });
+        runtime.block_on(plugin.stop());
+
+        let bare = runtime.block_on(Bare::start(&wasm)).expect("the bare component starts");
+        let (calls, served) = runtime.block_on(async { bare.serve() });
+        let name = format!("{BESIDE}the bare call in a task, there and back by channels");
+        group.bench_function(BenchmarkId::new(name, threads), |bencher| {
+            bencher.iter_custom(|count| in_a_task(&runtime, call_each(calls.clone(), count)));
+        });
+        drop(calls);
+        runtime.block_on(served).expect("the task ends");
+    }
+    group.finish();
+}
+
+/// How long something takes in a task. A task and not the runtime's own future, so that it is woken like any other.
+fn in_a_task(runtime: &Runtime, work: impl Future<Output = ()> + Send + 'static) -> Duration {
+    WallTime.time(|| runtime.block_on(async { tokio::spawn(work).await.expect("the task ends") }))
+}
+
+async fn publish_each(bus: Bus, draft: Draft, count: u64) {
+    for _ in 0..count {
+        publish_one(&bus, &draft).await;
+    }
+}
+
+async fn call_each(calls: Calls, count: u64) {
+    for _ in 0..count {
+        let (answer, answered) = oneshot::channel();
+        calls.send(answer).await.expect("somebody serves");
+        answered.await.expect("somebody answers");
+    }
 }
 
 /// A new instance for each event.

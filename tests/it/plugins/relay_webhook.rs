@@ -141,3 +141,19 @@ async fn as_it_is_shipped_it_loads_and_reaches_nothing_but_the_example() {
     assert_eq!(granted, ["https://hooks.example.com"]);
     host.stop().await;
 }
+
+/// More than an instance may have resources open: each request gives back what it took.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_sends_more_requests_than_it_may_have_resources() {
+    const EVENTS: usize = 1100;
+    let server = Server::start(|_, _| answer("204 No Content", ""));
+    let host = TestHost::start().await;
+    load(&host, &server.origin()).await;
+    for number in 0..EVENTS {
+        host.settle("hook.x", number.to_string()).await;
+    }
+    assert_eq!((server.requests().len(), failed(&host)), (EVENTS, vec![]));
+    let running = host.status("relay-webhook").unwrap().running.unwrap();
+    assert_eq!(running.metrics.instances_created, 1);
+    host.stop().await;
+}

@@ -8,6 +8,7 @@
 //! What is asked of every parser beside its own rules: no panic, no hang, and a refusal whose text is short and on one line,
 //! since texts from outside end up in logs, on terminals and in answers.
 
+mod ce_headers;
 mod cloudevent;
 mod component;
 mod config;
@@ -19,9 +20,11 @@ mod message;
 mod origin;
 mod request;
 mod sdk_event;
+mod spool_line;
 mod topic;
 mod url;
 
+pub use ce_headers::ce_headers;
 pub use cloudevent::cloudevent;
 pub use component::component;
 pub use config::config;
@@ -32,6 +35,7 @@ pub use manifest::manifest;
 pub use origin::origin;
 pub use request::request;
 pub use sdk_event::sdk_event;
+pub use spool_line::spool_line;
 pub use topic::topic;
 pub use url::url;
 
@@ -40,6 +44,7 @@ pub type Property = fn(&[u8]);
 
 /// Every property with its name, which is that of its fuzz target and of its folder of seeds.
 pub const ALL: &[(&str, Property)] = &[
+    ("ce_headers", ce_headers),
     ("cloudevent", cloudevent),
     ("component", component),
     ("config", config),
@@ -50,6 +55,7 @@ pub const ALL: &[(&str, Property)] = &[
     ("origin", origin),
     ("request", request),
     ("sdk_event", sdk_event),
+    ("spool_line", spool_line),
     ("topic", topic),
     ("url", url),
 ];

@@ -11,7 +11,7 @@ use super::hazard::Hazard;
 use super::plugins::PLUGINS;
 use super::publisher::Published;
 use crate::live::place::read_text;
-use crate::live::{Cli, LIMIT, LiveError, POLL, Place, json as reading};
+use crate::live::{Cli, LIMIT, LiveError, POLL, Place, Wire, json as reading};
 use crate::screen::brief;
 
 /// Characters that are shown of a complaint.
@@ -35,9 +35,11 @@ pub(super) struct Evidence {
 /// What the last daemon says.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Told {
-    /// The whole journal, in order.
+    /// Everything that was ever in the journal, in order: it was read on in each life, before the oldest events were retired.
     pub(super) journal: Vec<Entry>,
     pub(super) dead: Vec<DeadLetter>,
+    /// What plugins have counted in their stores, by their names.
+    pub(super) counted: BTreeMap<&'static str, u64>,
     /// As `stats` gives it.
     pub(super) stats: Value,
 }
@@ -62,26 +64,47 @@ pub(super) struct DeadLetter {
 }
 
 /// Waits until every plugin has settled all there is, and asks for everything.
-pub(super) fn when_settled(cli: &Cli) -> Result<Told, LiveError> {
-    let begun = Instant::now();
+pub(super) fn when_settled(cli: &Cli, mut journal: Vec<Entry>) -> Result<Told, LiveError> {
     let mut wire = cli.wire()?;
+    settle(&mut wire)?;
+    let counted = counted(&mut wire)?;
+    // The questions were events too.
+    let stats = settle(&mut wire)?;
+    read_on(cli, &mut journal)?;
+    let dead = wire.ask(&json!({ "dead_list": {} }), "dead_letters")?;
+    let dead = reading::list(&dead, "/dead_letters")?.iter().map(dead_letter).collect::<Result<_, _>>()?;
+    Ok(Told { journal, dead, counted, stats })
+}
+
+/// Waits until nobody has anything left to do; the counters then.
+fn settle(wire: &mut Wire) -> Result<Value, LiveError> {
+    let begun = Instant::now();
     let mut settled = 0;
-    let stats = loop {
+    loop {
         let stats = wire.ask(&json!({ "stats": {} }), "stats")?;
         settled = if is_settled(&stats) { settled + 1 } else { 0 };
         // What an answer is made of is not all of one moment: yes counts when it is said twice.
         if settled == 2 {
-            break stats;
+            return Ok(stats);
         }
         if begun.elapsed() > LIMIT {
             return Err(LiveError::slow(format!("everything to be settled; the last answer: {stats}")));
         }
         thread::sleep(POLL);
-    };
-    let last = reading::number(&stats, "/journal/last_seq")?;
-    let dead = wire.ask(&json!({ "dead_list": {} }), "dead_letters")?;
-    let dead = reading::list(&dead, "/dead_letters")?.iter().map(dead_letter).collect::<Result<_, _>>()?;
-    Ok(Told { journal: journal(cli, last)?, dead, stats })
+    }
+}
+
+/// Asks those who count.
+fn counted(wire: &mut Wire) -> Result<BTreeMap<&'static str, u64>, LiveError> {
+    let mut all = BTreeMap::new();
+    for (name, topic) in PLUGINS.iter().filter_map(|plugin| Some((plugin.name, plugin.counts?))) {
+        let event = json!({ "type": topic, "datacontenttype": "text/plain", "data": "ask" });
+        let reply = wire.ask(&json!({ "request": { "event": event } }), "reply")?;
+        let count = reading::text(&reply, "/text")?;
+        let count = count.parse().map_err(|_| LiveError::Refused { asked: topic.to_owned(), answer: count.clone() })?;
+        all.insert(name, count);
+    }
+    Ok(all)
 }
 
 /// Whether nobody has anything left to do.
@@ -95,13 +118,15 @@ fn is_settled(stats: &Value) -> bool {
     names.iter().all(|name| done.contains(&name.as_str())) && is(stats, "/journal/writes_waiting", 0)
 }
 
-/// The journal from its beginning to a number.
-fn journal(cli: &Cli, last: u64) -> Result<Vec<Entry>, LiveError> {
+/// Adds what has come into the journal.
+pub(super) fn read_on(cli: &Cli, entries: &mut Vec<Entry>) -> Result<(), LiveError> {
+    let stats = cli.wire()?.ask(&json!({ "stats": {} }), "stats")?;
+    let last = reading::number(&stats, "/journal/last_seq")?;
+    let next = entries.last().map_or(1, |entry| entry.seq + 1);
     let mut wire = cli.wire()?;
-    wire.ask(&json!({ "tail": { "filters": [">"], "from": { "seq": 1 } } }), "watching")?;
+    wire.ask(&json!({ "tail": { "filters": [">"], "from": { "seq": next } } }), "watching")?;
     let failed = |error| LiveError::io("read the journal through the daemon", error);
-    let mut entries: Vec<Entry> = Vec::new();
-    while entries.last().is_none_or(|entry| entry.seq < last) && last > 0 {
+    while entries.last().map_or(0, |entry| entry.seq) < last {
         let line = wire.receive().map_err(failed)?;
         let value: Value = serde_json::from_str(&line)
             .map_err(|source| LiveError::NotJson { what: "a line of the journal".to_owned(), source })?;
@@ -116,7 +141,7 @@ fn journal(cli: &Cli, last: u64) -> Result<Vec<Entry>, LiveError> {
             text: reading::text(event, "/data")?,
         });
     }
-    Ok(entries)
+    Ok(())
 }
 
 fn dead_letter(value: &Value) -> Result<DeadLetter, LiveError> {

@@ -105,6 +105,9 @@ impl Hazard {
     }
 }
 
+/// Bytes of the journal: it is read on in each life, so that no more than one life and its floods must fit, and less than all.
+const JOURNAL_BYTES: &str = "33554432";
+
 /// How a daemon is started this time: what an acknowledgement waits for, and how many writes may be on their way.
 pub(super) fn arguments(random: &mut Random) -> Vec<String> {
     let sync = random.one_of("group", &["group", "os", "always"]);
@@ -114,6 +117,7 @@ pub(super) fn arguments(random: &mut Random) -> Vec<String> {
         ("--loader-rescan-ms", "200"),
         ("--loader-unload-grace-ms", "100"),
         ("--shutdown-grace-ms", "3000"),
+        ("--journal-bytes-max", JOURNAL_BYTES),
         ("--journal-sync", sync),
         ("--journal-writes-max", writes),
     ];

@@ -19,6 +19,8 @@ pub(super) struct Plugin {
     pub(super) publishes: Option<&'static str>,
     /// What it writes of each event that it is given.
     pub(super) writes: Option<Writes>,
+    /// A topic on which it is asked for how many it has counted.
+    pub(super) counts: Option<&'static str>,
     /// It rejects the numbers that this divides.
     pub(super) rejects_every: Option<u64>,
 }
@@ -47,6 +49,7 @@ impl Plugin {
     /// Its manifest; each build of it is another generation for the daemon.
     pub(super) fn manifest(&self, build: u32) -> String {
         let Self { name, filter, manifest, .. } = self;
+        let asked = self.counts.map(|topic| format!(", \"{topic}\"")).unwrap_or_default();
         let publish = self.publishes.map(|topic| format!("publish = [\"{topic}\"]\n")).unwrap_or_default();
         let folder = match self.writes {
             None => String::new(),
@@ -55,7 +58,7 @@ impl Plugin {
                 format!("[[grants.dirs]]\nhost = \"../{FILES}/{name}\"\nguest = \"{guest}\"\nmode = \"read-write\"\n")
             }
         };
-        format!("# Build {build}.\nfilters = [\"{filter}\"]\n{publish}{manifest}{folder}")
+        format!("# Build {build}.\nfilters = [\"{filter}\"{asked}]\n{publish}{manifest}{folder}")
     }
 
     /// Puts it into the plugins folder.
@@ -72,7 +75,7 @@ impl Plugin {
 pub(super) const AWAY: &str = "away";
 
 /// All of them.
-pub(super) const PLUGINS: [Plugin; 6] = [
+pub(super) const PLUGINS: [Plugin; 7] = [
     Plugin {
         name: "log",
         component: Component::Shipped("log-jsonl"),
@@ -80,6 +83,7 @@ pub(super) const PLUGINS: [Plugin; 6] = [
         manifest: "[config]\nrotate_bytes = 1000000000\n",
         publishes: None,
         writes: Some(Writes::Json),
+        counts: None,
         rejects_every: None,
     },
     // Its queue is short, so that most of what is published at once is left in the journal and read from there.
@@ -90,6 +94,7 @@ pub(super) const PLUGINS: [Plugin; 6] = [
         manifest: "[queue]\nevents_max = 8\n[config]\ntopic = \"out.relay\"\n",
         publishes: Some("out.relay"),
         writes: None,
+        counts: None,
         rejects_every: None,
     },
     Plugin {
@@ -99,6 +104,7 @@ pub(super) const PLUGINS: [Plugin; 6] = [
         manifest: "[config]\nrotate_bytes = 1000000000\n",
         publishes: None,
         writes: Some(Writes::Json),
+        counts: None,
         rejects_every: None,
     },
     Plugin {
@@ -111,6 +117,7 @@ pub(super) const PLUGINS: [Plugin; 6] = [
                    [config]\ntopic = \"out.unsteady\"\nfolder = \"/data\"\nretry_every = 5\ntrap_every = 31\nreject_every = 17\n",
         publishes: Some("out.unsteady"),
         writes: Some(Writes::Text),
+        counts: None,
         rejects_every: Some(17),
     },
     // Several at a time: what is settled over the oldest that is not must not come again, and what is not settled must.
@@ -121,6 +128,20 @@ pub(super) const PLUGINS: [Plugin; 6] = [
         manifest: "instances = 3\nordering_key = \"source\"\n[config]\nfolder = \"/data\"\nretry_every = 7\n",
         publishes: None,
         writes: Some(Writes::Text),
+        counts: None,
+        rejects_every: None,
+    },
+    // Several at a time, each of which reads, adds one and writes: what two of them do at the same time is repeated, and what
+    // fails or is killed has not counted.
+    Plugin {
+        name: "count",
+        component: Component::Fixture("kv-count"),
+        filter: "crash.>",
+        manifest: "instances = 3\n[supervision]\nbudget = 1000\nwindow_ms = 1\n[grants]\nkv = true\n\
+                   [config]\nretry_every = 11\ntrap_every = 37\n",
+        publishes: None,
+        writes: None,
+        counts: Some("ask.count"),
         rejects_every: None,
     },
     Plugin {
@@ -130,6 +151,7 @@ pub(super) const PLUGINS: [Plugin; 6] = [
         manifest: "[config]\nfolder = \"/data\"\n",
         publishes: None,
         writes: Some(Writes::Text),
+        counts: None,
         rejects_every: None,
     },
 ];

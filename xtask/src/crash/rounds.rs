@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::evidence::{self, Evidence};
+use super::evidence::{self, Entry, Evidence};
 use super::files::{self, Death};
 use super::hazard::{self, Hazard};
 use super::plugins::{AWAY, FILES, PLUGINS};
@@ -29,6 +29,8 @@ pub(super) struct Rounds<'a> {
     is_away: bool,
     /// The large events.
     flooded: Published,
+    /// What was read of the journal.
+    journal: Vec<Entry>,
 }
 
 impl<'a> Rounds<'a> {
@@ -44,6 +46,7 @@ impl<'a> Rounds<'a> {
             start: Duration::ZERO,
             is_away: false,
             flooded: Published::default(),
+            journal: Vec::new(),
         }
     }
 
@@ -58,7 +61,7 @@ impl<'a> Rounds<'a> {
         for round in 1..=rounds {
             let hazard = Hazard::one(&mut self.random);
             *self.hazards.entry(hazard).or_default() += 1;
-            self.put_back(round)?;
+            self.put_back(round, hazard)?;
             self.is_away |= hazard == Hazard::Away;
             hazard.happen(&self.cli, self.place, daemon, &mut self.random, (round, &mut self.flooded))?;
             self.note_death()?;
@@ -73,7 +76,7 @@ impl<'a> Rounds<'a> {
         self.is_away = self.is_away && self.put_back_now(rounds).map(|()| false)?;
         let mut published = publishers.finish()?;
         published.extend((self.flooded.sent > 0).then(|| std::mem::take(&mut self.flooded)));
-        let told = evidence::when_settled(&self.cli)?;
+        let told = evidence::when_settled(&self.cli, std::mem::take(&mut self.journal))?;
         daemon.stop()?;
         self.note_death()?;
         let handled = files::read(&self.place.beside(FILES), &self.deaths)?;
@@ -86,9 +89,9 @@ impl<'a> Rounds<'a> {
         format!("daemon-{lives}.log")
     }
 
-    /// The plugin that was taken out comes back at some time.
-    fn put_back(&mut self, round: u32) -> Result<(), LiveError> {
-        if self.is_away && self.random.once_in(2) {
+    /// The plugin that was taken out comes back at some time, before a flood in any case: the journal keeps all for it.
+    fn put_back(&mut self, round: u32, hazard: Hazard) -> Result<(), LiveError> {
+        if self.is_away && (self.random.once_in(2) || hazard == Hazard::Flood) {
             self.put_back_now(round)?;
             self.is_away = false;
         }
@@ -113,6 +116,7 @@ impl<'a> Rounds<'a> {
         let mut daemon = self.spawned()?;
         daemon.wait_ready()?;
         self.start = begun.elapsed();
+        evidence::read_on(&self.cli, &mut self.journal)?;
         Ok(daemon)
     }
 

@@ -32,7 +32,7 @@ fn published(evidence: &Evidence) -> String {
 }
 
 fn plugins(evidence: &Evidence) -> String {
-    let headings = ["Plugin", "events", "written", "of them again", "torn lines", "published"];
+    let headings = ["Plugin", "events", "written", "of them again", "torn lines", "published", "counted"];
     let mut rows = vec![headings.map(str::to_owned).to_vec()];
     for plugin in &PLUGINS {
         let prefix = plugin.filter.trim_end_matches('>');
@@ -53,6 +53,7 @@ fn plugins(evidence: &Evidence) -> String {
             again.unwrap_or_else(none),
             written.map_or_else(none, |written| written.torn.to_string()),
             published.unwrap_or_else(none),
+            evidence.told.counted.get(plugin.name).map_or_else(none, ToString::to_string),
         ]);
     }
     table(&rows)

@@ -37,6 +37,7 @@ pub(super) fn problems(evidence: &Evidence) -> Vec<String> {
             handled(plugin, written, journal, &mut found);
         }
     }
+    settled::counted(&evidence.told, &mut found);
     settled::dead(&evidence.told, &mut found);
     settled::at_rest(&evidence.told, &mut found);
     found.examples("the log of a daemon complains", evidence.complaints.iter().cloned());

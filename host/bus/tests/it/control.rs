@@ -216,6 +216,20 @@ async fn all_of_a_family_can_be_cleared() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_listens_to_two_families_goes_on_with_the_one_that_is_not_cleared() {
+    let (bus, seen) = (Bus::default(), Seen::default());
+    let sub = bus.subscribe(["a.b", "c"]).handlers(vec![recorder(&seen, "")]).unwrap();
+    assert_eq!(bus.unsubscribe_all(&Filter::parse("a.>").unwrap()), 0);
+    assert_eq!(sub.filters(), [Filter::parse("c").unwrap()]);
+    assert_eq!(bus.publish(draft("a.b")).await.unwrap().matched, 0);
+    bus.publish(draft("c")).await.unwrap();
+    assert!(bus.wait_idle(LONG).await);
+    assert_eq!(seen.all(), ["c"]);
+    assert_eq!(bus.unsubscribe_all(&Filter::parse("c").unwrap()), 1);
+    assert!(sub.is_ended());
+}
+
+#[tokio::test(start_paused = true)]
 async fn dead_letters_are_replayed_to_their_own_subscription_only() {
     let (bus, seen) = (Bus::default(), Seen::default());
     let broken = Arc::new(AtomicBool::new(true));

@@ -239,7 +239,7 @@ impl Journal for MemoryJournal {
         (disk.retired + 1, disk.events.len() as u64)
     }
 
-    fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
+    fn close(&self) -> BoxFuture<'_, u64> {
+        Box::pin(async { 0 })
     }
 }

@@ -147,3 +147,35 @@ fn a_disk_that_takes_no_writes() {
 fn a_disk_that_does_not_sync() {
     survives("sync", EIO, "cannot ");
 }
+
+#[test]
+fn a_stop_while_the_disk_fails_says_that_what_was_handled_comes_again() {
+    let place = Place::new();
+    place.plugin("p", &Guest::replies('a').binary(), "");
+    let running = daemon(&place);
+    wait("it runs", || place.run(&["plugins", "inspect", "p"]).stdout.contains("running").then_some(()));
+    place.ok(&["plugins", "pause", "p"]);
+    let mut accepted = Vec::new();
+    accept(&place, &mut accepted, 3);
+    fail(&place, "write", ENOSPC);
+    place.ok(&["plugins", "resume", "p"]);
+    wait("all three are handled", || (counter(&place, "/counters/acked") == 3).then_some(()));
+    running.signal("TERM");
+    let (code, log) = running.wait();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("everything was settled"), "{log}");
+    assert!(log.contains("what was handled and could not be written down comes again unwritten=3"), "{log}");
+
+    // No room for a start either: it says so, and changes nothing.
+    let mut start = crate::support::plugbus(place.path());
+    start.arg("run").env("LD_PRELOAD", shim()).env("PLUGBUS_TEST_FAULTS", place.path().join("faults"));
+    let refused = start.output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(told.contains("plugbus: cannot start: ") && told.contains("disk is full"), "{told}");
+
+    let running = place.daemon();
+    wait("they come again", || (counter(&place, "/counters/acked") == 3).then_some(()));
+    assert_eq!(journaled(&place), accepted);
+    running.stop();
+}

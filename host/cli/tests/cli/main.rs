@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod author;
 mod check;
 mod damage;
 mod emit;
 #[cfg(target_os = "linux")]
 mod faults;
 mod folder;
+mod hook;
 mod http;
+mod inspect;
+mod install;
 mod journal;
 mod kill;
 mod life;

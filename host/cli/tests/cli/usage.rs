@@ -43,7 +43,7 @@ fn wrong_usage_is_exit_code_2_and_help_is_0() {
 #[test]
 fn every_command_has_help_with_a_word_on_each_argument() {
     let place = Place::new();
-    for command in ["run", "emit", "tail", "check"] {
+    for command in ["run", "emit", "hook", "tail", "check"] {
         let help = place.ok(&[command, "--help"]);
         assert!(help.contains("Examples:\n  plugbus") || help.contains("\n  plugbus "), "{help}");
     }
@@ -57,6 +57,7 @@ fn every_command_has_help_with_a_word_on_each_argument() {
 fn emit_by_itself_takes_what_emit_among_the_others_takes() {
     let place = Place::new();
     assert_eq!(place.ok(&["emit", "--help"]), place.ok(&["help", "emit"]));
+    assert_eq!(place.ok(&["hook", "--help"]), place.ok(&["help", "hook"]));
     for args in [&["emit"][..], &["emit", "a", "--lines", "b"], &["emit", "a", "--fly"], &["emit", "a", "--ext", "x"]] {
         let (alone, among) = (place.run(args), place.run(&[&["--json"], args].concat()));
         assert_eq!((alone.code(), &alone.stderr), (among.code(), &among.stderr), "{args:?}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
-use plugbus_bus::{Filter, Topic};
+use plugbus_bus::{FILTERS_MAX, Filter, Topic};
 
 use crate::problem::Problem;
 use crate::rate::Bucket;
@@ -86,6 +86,15 @@ impl Identity {
     pub(crate) fn may_subscribe(&self, filter: &Filter) -> bool {
         let scopes = self.scopes();
         scopes.admin || scopes.subscribe.iter().any(|own| own.covers(filter))
+    }
+
+    /// Filters for as much as they may see, as far as one watcher can have it.
+    pub(crate) fn visible(&self) -> Vec<Filter> {
+        let scopes = self.scopes();
+        if scopes.admin {
+            return Filter::parse(">").into_iter().collect();
+        }
+        scopes.subscribe.iter().take(FILTERS_MAX).cloned().collect()
     }
 
     /// Whether they may do everything.

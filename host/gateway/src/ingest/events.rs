@@ -7,9 +7,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use plugbus_bus::cloudevents::{self, raw};
 use plugbus_bus::{Draft, Payload};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::batch::{self, Outcome, Policy};
 use super::body::Data;
@@ -36,7 +36,26 @@ pub(crate) struct EventQuery {
     wait: Option<String>,
     /// What becomes of a batch in which an event is wrong: `each` event stands for itself, or it is `all` or none.
     #[serde(default)]
+    #[param(inline)]
     batch: Policy,
+}
+
+/// What was accepted: an event, or a batch.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "for the document alone")]
+enum Taken {
+    One(Accepted),
+    Batch(Outcome),
+}
+
+/// What was not accepted or acked everywhere: an event, or a batch.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "for the document alone")]
+enum Mixed {
+    One(Settled),
+    Batch(Outcome),
 }
 
 /// Publish CloudEvents
@@ -55,9 +74,10 @@ pub(crate) struct EventQuery {
         (Vec<u8> = "application/octet-stream"),
     )),
     responses(
-        (status = 202, description = "Accepted, under the durability that is configured; of a batch, every event", body = Accepted),
+        (status = 202, description = "Accepted, under the durability that is configured; of a batch, every event", body = Taken),
         (status = 200, description = "Every subscriber has acked", body = Settled),
-        (status = 207, description = "Not every subscriber has acked; of a batch, not every event was accepted", body = Outcome),
+        (status = 207, description = "Not every subscriber has acked; of a batch, not every event was accepted", body = Mixed),
+        (status = 400, description = "The request is wrong; of a batch that is to be all or none, an event is", content((Problem = "application/problem+json"), (Outcome = "application/json"))),
         (status = "4XX", description = "The request is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The host has no room, or is stopping", body = Problem, content_type = "application/problem+json"),
     ),

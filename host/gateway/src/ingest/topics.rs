@@ -29,8 +29,8 @@ pub(crate) struct TopicQuery {
     /// Who publishes. Default the host's own.
     #[param(min_length = 1, max_length = 255)]
     source: Option<String>,
-    /// What the event is about.
-    #[param(min_length = 1, max_length = 4096)]
+    /// What the event is about; at most 4096 bytes.
+    #[param(min_length = 1, max_length = 1024)]
     subject: Option<String>,
     /// Wait so many seconds until every subscriber has settled the event; without a value 30, at most 600.
     pub(super) wait: Option<String>,

@@ -41,6 +41,7 @@ pub(crate) struct Listing {
 
 /// A page of dead letters.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadPage)]
 pub(crate) struct Page {
     /// The newest first.
     dead_letters: Vec<Short>,

@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::Service;
 
+use super::meter::Meter;
 use super::patient::Patient;
 use crate::counters::{Gauge, count};
 use crate::gateway::Gateway;
@@ -43,10 +44,13 @@ where
     let _gauge = Gauge::enter(&shared.counters.connections_open);
     let settings = &shared.settings;
     let router = gateway.router();
+    let meter = Meter::default();
+    let metered = meter.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let mut router = router.clone();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(meter.clone());
         async move { Service::call(&mut router, request).await as Result<Response, Infallible> }
     });
     let mut builder = http1::Builder::new();
@@ -55,8 +59,9 @@ where
         .header_read_timeout(settings.header_timeout)
         .max_header_size(settings.header_bytes_max)
         .max_buf_size(settings.header_bytes_max.max(BUFFER_BYTES_MIN));
-    let serving =
-        builder.serve_connection(TokioIo::new(Patient::new(stream, settings.write_timeout)), service).with_upgrades();
+    let serving = builder
+        .serve_connection(TokioIo::new(Patient::new(stream, settings.write_timeout, metered)), service)
+        .with_upgrades();
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended,

@@ -8,17 +8,27 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::meter::Meter;
+
 /// A stream that breaks when its peer takes no byte for too long. Reading has its own bounds.
 pub(super) struct Patient<S> {
     stream: S,
     timeout: Duration,
     /// Runs while the peer takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Told what the system has taken.
+    meter: Meter,
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(stream: S, timeout: Duration) -> Self {
-        Self { stream, timeout, stalled: None }
+    pub(super) fn new(stream: S, timeout: Duration, meter: Meter) -> Self {
+        Self { stream, timeout, stalled: None, meter }
+    }
+
+    fn count(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.meter.add(*bytes);
+        }
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -44,6 +54,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.count(&written);
         self.watch(cx, written)
     }
 
@@ -53,6 +64,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.count(&written);
         self.watch(cx, written)
     }
 
@@ -79,7 +91,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_reads_slowly_is_waited_for_and_one_that_reads_nothing_is_not() {
         let (ours, mut theirs) = tokio::io::duplex(4);
-        let mut stream = Patient::new(ours, Duration::from_secs(10));
+        let mut stream = Patient::new(ours, Duration::from_secs(10), Meter::default());
         let slow = async {
             let mut byte = [0];
             for _ in 0..8 {

@@ -30,6 +30,7 @@ const READ_EVENTS: usize = 1000;
 
 /// A page of the past.
 #[derive(Serialize, ToSchema)]
+#[schema(as = HistoryPage)]
 pub(crate) struct Page {
     /// Events in the JSON format of CloudEvents 1.0, in the order of their numbers.
     #[schema(value_type = Vec<Object>)]

@@ -19,7 +19,7 @@
 //! | `{"op":"bye","reason":"…"}` | the connection is closed |
 //!
 //! What bounds a peer: the bytes of a frame, [`FILTERS_MAX`](plugbus_bus::FILTERS_MAX) filters, publishes under way
-//! ([`PUBLISHING_MAX`](publishing::PUBLISHING_MAX)), changes of filters in a second (reading pauses), silence, and the watcher's queue.
+//! ([`PUBLISHING_MAX`](super::publishing::PUBLISHING_MAX)), changes of filters in a second (reading pauses), silence, and the watcher's queue.
 
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
@@ -33,7 +33,6 @@ use crate::problem::Problem;
 use crate::shared::{Phase, Shared};
 
 mod frames;
-mod publishing;
 mod session;
 
 /// The name of these frames, for peers that name a subprotocol. A browser that brings its token as `bearer.…` names this

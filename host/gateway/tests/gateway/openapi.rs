@@ -16,5 +16,7 @@ async fn the_document_is_openapi_3_1_and_names_every_way_in() {
     for media in ["application/cloudevents+json", "application/cloudevents-batch+json"] {
         assert!(content.contains_key(media), "{media}");
     }
+    let refused = &document["paths"]["/v1/topics/{topic}"]["post"]["responses"]["4XX"]["content"];
+    assert!(refused["application/problem+json"]["schema"].is_object(), "{refused}");
     assert_eq!(document["components"]["securitySchemes"]["token"]["scheme"], "bearer");
 }

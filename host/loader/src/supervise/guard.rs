@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use plugbus_bus::{BoxFuture, Bus, Control, Delivery, Fault, FaultKind, Handler, HandlerError, Outcome};
+use plugbus_sandbox::SandboxHandler;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -61,7 +62,7 @@ impl Guard {
     }
 
     /// A handler whose outcomes are reported here.
-    pub(crate) fn supervise(self: &Arc<Self>, handler: impl Handler) -> Box<dyn Handler> {
+    pub(crate) fn supervise(self: &Arc<Self>, handler: impl Supervisee) -> Box<dyn Handler> {
         Box::new(Supervised { handler, guard: self.clone() })
     }
 
@@ -206,17 +207,29 @@ impl Inner {
     }
 }
 
+/// What can be supervised: a handler that does not box its future, so that each call is boxed once.
+pub(crate) trait Supervisee: Send + 'static {
+    /// See [`Handler::handle`].
+    fn call<'a>(&'a mut self, delivery: &'a Arc<Delivery>) -> impl Future<Output = Outcome> + Send + 'a;
+}
+
+impl Supervisee for SandboxHandler {
+    fn call<'a>(&'a mut self, delivery: &'a Arc<Delivery>) -> impl Future<Output = Outcome> + Send + 'a {
+        Self::call(self, delivery)
+    }
+}
+
 /// A handler whose outcomes are reported to its generation's guard.
 struct Supervised<H> {
     handler: H,
     guard: Arc<Guard>,
 }
 
-impl<H: Handler> Handler for Supervised<H> {
+impl<H: Supervisee> Handler for Supervised<H> {
     fn handle<'a>(&'a mut self, delivery: &'a Arc<Delivery>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let call = Call::begin(&self.guard, delivery);
-            let outcome = self.handler.handle(delivery).await;
+            let outcome = self.handler.call(delivery).await;
             call.end(&outcome);
             outcome
         })

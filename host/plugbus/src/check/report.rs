@@ -97,7 +97,7 @@ pub struct LogEntry {
 
 /// Collects a plugin's log. Bounded by the sandbox: `log_bytes` for `init` and again for the event.
 #[derive(Debug, Default)]
-pub(super) struct Collected(Mutex<Vec<LogEntry>>);
+pub(crate) struct Collected(Mutex<Vec<LogEntry>>);
 
 impl Collected {
     /// Takes what there is.

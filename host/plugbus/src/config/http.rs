@@ -38,8 +38,45 @@ pub struct Http {
     /// Events of one batch. Default 1000.
     pub batch_events_max: u64,
     /// Requests that one token may make in a second, and everybody together where there are none; twice as many at once. An
-    /// event of a batch counts as one. Default 20,000; 0 is no bound.
+    /// event of a batch counts as one. Default 100,000; 0 is no bound.
     pub requests_per_second_max: u64,
+    /// Events kept for a stream, WebSocket or Socket.IO client that is behind; beyond, it misses some and is told how many.
+    /// Default 1024.
+    pub watch_events_max: u64,
+    /// Bytes kept for one that is behind. Default 8 MiB. Events are shared with everyone else who holds them.
+    pub watch_bytes_max: u64,
+    /// How often a stream or WebSocket hears something when there is nothing to tell. Default 15 s. A WebSocket that has not
+    /// answered for two of these is closed.
+    pub heartbeat_ms: u64,
+    /// Bytes of one message from a WebSocket or Socket.IO client. Default 2 MiB.
+    pub message_bytes_max: u64,
+}
+
+/// Socket.IO, on the port of HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SocketIo {
+    /// Speak as another server does as well. Default `none`.
+    pub compat: Compat,
+    /// Clients at one time. Default 1024.
+    pub clients_max: u64,
+}
+
+/// As which other server Socket.IO speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compat {
+    /// As none.
+    #[default]
+    None,
+    /// As the Python tools' dashboard server: every client gets every event as `claude_event`, without subscribing.
+    ClaudeEvent,
+}
+
+impl Default for SocketIo {
+    fn default() -> Self {
+        Self { compat: Compat::None, clients_max: 1024 }
+    }
 }
 
 /// Certificate and key for HTTPS, as PEM. Both or none.
@@ -69,8 +106,12 @@ impl Default for Http {
             body_timeout_ms: 30_000,
             write_timeout_ms: 30_000,
             batch_events_max: 1000,
-            requests_per_second_max: 20_000,
+            requests_per_second_max: 100_000,
             upload: false,
+            watch_events_max: 1024,
+            watch_bytes_max: 8 << 20,
+            heartbeat_ms: 15_000,
+            message_bytes_max: 2 << 20,
         }
     }
 }

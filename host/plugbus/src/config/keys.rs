@@ -136,6 +136,14 @@ keys! {
         "Events kept for a watcher that is behind [default: 1024]";
     "clients.watch_bytes_max" "clients-watch-bytes-max" "PLUGBUS_CLIENTS_WATCH_BYTES_MAX" number(1, 4 << 30),
         "Bytes kept for a watcher that is behind [default: 8 MiB]";
+    "spool.enabled" "spool-enabled" "PLUGBUS_SPOOL_ENABLED" Kind::Switch,
+        "Take in the events that hooks left in <data_dir>/spool [default: true]";
+    "spool.look_ms" "spool-look-ms" "PLUGBUS_SPOOL_LOOK_MS" number(10, DAY_MS),
+        "How often the daemon looks whether there are any [default: 1000]";
+    "spool.bytes_max" "spool-bytes-max" "PLUGBUS_SPOOL_BYTES_MAX" number(1, 4 << 30),
+        "Bytes that hooks leave there; what does not fit is refused [default: 16 MiB]";
+    "spool.events_max" "spool-events-max" "PLUGBUS_SPOOL_EVENTS_MAX" number(1, 10_000_000),
+        "Events that hooks leave there [default: 10000]";
     "http.enabled" "http-enabled" "PLUGBUS_HTTP_ENABLED" Kind::Switch,
         "Whether to serve HTTP on a port [default: true]";
     "http.listen" "http-listen" "PLUGBUS_HTTP_LISTEN" Kind::Address,
@@ -164,7 +172,19 @@ keys! {
         "Events of one batch [default: 1000]";
     "http.requests_per_second_max" "http-requests-per-second-max" "PLUGBUS_HTTP_REQUESTS_PER_SECOND_MAX"
         number(0, 100_000_000),
-        "Requests of one token in a second, of all together where there are no tokens; 0 is no bound [default: 20000]";
+        "Requests of one token in a second, of all together where there are no tokens; 0 is no bound [default: 100000]";
+    "http.watch_events_max" "http-watch-events-max" "PLUGBUS_HTTP_WATCH_EVENTS_MAX" number(1, 1_000_000),
+        "Events kept for a stream, WebSocket or Socket.IO client that is behind [default: 1024]";
+    "http.watch_bytes_max" "http-watch-bytes-max" "PLUGBUS_HTTP_WATCH_BYTES_MAX" number(1, 4 << 30),
+        "Bytes kept for one that is behind [default: 8 MiB]";
+    "http.heartbeat_ms" "http-heartbeat-ms" "PLUGBUS_HTTP_HEARTBEAT_MS" number(10, DAY_MS),
+        "How often a silent stream or WebSocket hears something [default: 15000]";
+    "http.message_bytes_max" "http-message-bytes-max" "PLUGBUS_HTTP_MESSAGE_BYTES_MAX" number(1 << 10, 1 << 30),
+        "Bytes of one message from a WebSocket or Socket.IO client [default: 2 MiB]";
+    "socketio.compat" "socketio-compat" "PLUGBUS_SOCKETIO_COMPAT" Kind::Choice(&["none", "claude_event"]),
+        "claude_event: every Socket.IO client gets every event under that name, unasked [default: none]";
+    "socketio.clients_max" "socketio-clients-max" "PLUGBUS_SOCKETIO_CLIENTS_MAX" number(1, 100_000),
+        "Socket.IO clients at one time [default: 1024]";
     "tls.cert" "tls-cert" "PLUGBUS_TLS_CERT" Kind::Path,
         "Certificate for HTTPS, PEM; with tls.key [default: none]";
     "tls.key" "tls-key" "PLUGBUS_TLS_KEY" Kind::Path,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use plugbus_gateway::{Settings, TlsFiles};
 
-use crate::config::{Config, size};
+use crate::config::{Compat, Config, size};
 
 /// The settings of the gateway that a configuration means.
 pub(super) fn settings(config: &Config) -> Settings {
@@ -26,7 +26,12 @@ pub(super) fn settings(config: &Config) -> Settings {
         requests_per_second_max: given.requests_per_second_max,
         upload: given.upload,
         upload_bytes_max: size(config.sandbox.component_bytes_max),
-        ..Settings::default()
+        watch_events_max: size(given.watch_events_max),
+        watch_bytes_max: size(given.watch_bytes_max),
+        heartbeat: Duration::from_millis(given.heartbeat_ms),
+        message_bytes_max: size(given.message_bytes_max),
+        socketio_clients_max: size(config.socketio.clients_max),
+        socketio_claude_event: config.socketio.compat == Compat::ClaudeEvent,
     }
 }
 

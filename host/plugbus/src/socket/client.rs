@@ -5,9 +5,15 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::Serialize;
 
 use super::protocol::{ErrorLine, Request, Response, WAIT_MS_DEFAULT};
+
+mod brief;
+
+pub use brief::{BriefError, call_until};
 
 /// How long a call waits for an answer beyond what the request itself asks the host to wait.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,7 +39,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The daemon took too long.
-    #[error("the daemon on {} did not answer within {} s; it may be overloaded or stopped", path.display(), after.as_secs())]
+    #[error("the daemon on {} did not answer within {}; it may be overloaded or stopped", path.display(), in_words(*after))]
     TimedOut {
         /// The socket.
         path: PathBuf,
@@ -100,15 +106,14 @@ pub struct Outgoing {
 }
 
 impl Client {
-    /// Connects to the daemon.
+    /// Connects to the daemon. Waits at most [`PATIENCE`] where more clients wait than the system lets wait.
     ///
     /// # Errors
-    /// [`ClientError::NoDaemon`] or [`ClientError::Connect`].
+    /// [`ClientError::NoDaemon`], [`ClientError::TimedOut`] or [`ClientError::Connect`].
     pub fn connect(path: impl Into<PathBuf>) -> Result<Self, ClientError> {
         let path = path.into();
-        let connected = UnixStream::connect(&path).and_then(|stream| {
+        let connected = connect_within(&path, PATIENCE).and_then(|stream| {
             stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
             Ok((stream.try_clone()?, stream))
         });
         match connected {
@@ -121,10 +126,7 @@ impl Client {
                 },
                 outgoing: Outgoing { stream, buffer: Vec::new(), path },
             }),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
-                Err(ClientError::NoDaemon { path })
-            }
-            Err(source) => Err(ClientError::Connect { path, source }),
+            Err(error) => Err(connect_failed(&path, PATIENCE, error)),
         }
     }
 
@@ -158,6 +160,14 @@ impl Client {
     #[must_use]
     pub fn unexpected(&self) -> ClientError {
         ClientError::Unexpected { path: self.incoming.path.clone() }
+    }
+}
+
+/// A time, in the unit that fits.
+fn in_words(time: Duration) -> String {
+    match time.as_secs() {
+        0 => format!("{} ms", time.as_millis()),
+        seconds => format!("{seconds} s"),
     }
 }
 
@@ -214,12 +224,7 @@ impl Incoming {
             Ok(_) => return Err(ClientError::Closed { path: self.path.clone(), reason: None }),
             Err(source) => return Err(failed(&self.path, self.patience, source)),
         }
-        match serde_json::from_slice(&self.line) {
-            Ok(Response::Error(error)) => Err(ClientError::Refused(error)),
-            Ok(Response::Bye { reason }) => Err(ClientError::Closed { path: self.path.clone(), reason: Some(reason) }),
-            Ok(response) => Ok(response),
-            Err(source) => Err(ClientError::Malformed { path: self.path.clone(), source }),
-        }
+        answer(&self.path, &self.line)
     }
 
     /// Whether another answer, or part of one, has been read from the socket already.
@@ -258,6 +263,34 @@ impl Outgoing {
         let sent = self.stream.write_all(&self.buffer);
         self.buffer.clear();
         sent.map_err(|source| failed(&self.path, Some(PATIENCE), source))
+    }
+}
+
+/// Connects. Where the backlog is full, as that of a stopped daemon comes to be, the system waits as long as it may for
+/// sending, which is without a bound unless one is set.
+fn connect_within(path: &Path, patience: Duration) -> io::Result<UnixStream> {
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(patience))?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(UnixStream::from(socket))
+}
+
+fn connect_failed(path: &Path, patience: Duration, source: io::Error) -> ClientError {
+    let path = path.to_owned();
+    match source.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => ClientError::NoDaemon { path },
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => ClientError::TimedOut { path, after: patience },
+        _ => ClientError::Connect { path, source },
+    }
+}
+
+/// A line of the daemon's as an answer or an error.
+fn answer(path: &Path, line: &[u8]) -> Result<Response, ClientError> {
+    match serde_json::from_slice(line) {
+        Ok(Response::Error(error)) => Err(ClientError::Refused(error)),
+        Ok(Response::Bye { reason }) => Err(ClientError::Closed { path: path.to_owned(), reason: Some(reason) }),
+        Ok(response) => Ok(response),
+        Err(source) => Err(ClientError::Malformed { path: path.to_owned(), source }),
     }
 }
 

@@ -32,6 +32,8 @@ pub struct NewEvent<'a> {
     pub source: Option<&'a str>,
     /// What the event is about.
     pub subject: Option<&'a str>,
+    /// When it happened, in the form of RFC 3339; the time of acceptance when absent.
+    pub time: Option<&'a str>,
     /// Extension attributes.
     pub extensions: &'a [(String, String)],
 }
@@ -90,8 +92,9 @@ impl Serialize for Wire<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("specversion", "1.0")?;
         map.serialize_entry("type", self.event.topic)?;
-        let optional = [("id", self.event.id), ("source", self.event.source), ("subject", self.event.subject)];
-        for (name, value) in optional.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        let NewEvent { id, source, subject, time, .. } = self.event;
+        let optional = [("id", id), ("source", source), ("subject", subject), ("time", time)];
+        for (name, value) in optional.into_iter().filter_map(|(name, value)| Some((name, (*value)?))) {
             map.serialize_entry(name, value)?;
         }
         for (name, value) in self.event.extensions {

@@ -13,6 +13,7 @@ use super::protocol::{
 };
 use super::{Services, event};
 use crate::report::chain;
+use crate::spool::TakeError;
 
 mod dead;
 pub(crate) mod past;
@@ -24,11 +25,12 @@ pub(super) const WATCHER_PREFIX: &str = "watch/";
 /// Carries out one request. `tail` is not one of them: see [`watch`].
 pub(super) async fn answer(services: &Services, request: Request) -> Response {
     let result = match request {
-        Request::Ping {} => Ok(pong()),
+        Request::Ping {} => Ok(pong(services)),
         Request::Publish { event, wait_ms: None } => {
             return finish_publish(begin_publish(services, &event).await).await;
         }
         Request::Publish { event, wait_ms: Some(wait_ms) } => publish_and_wait(services, &event, wait_ms).await,
+        Request::Hook { event } => hook(services, &event).await,
         Request::Ask { event, wait_ms } => ask(services, &event, wait_ms.unwrap_or(WAIT_MS_DEFAULT)).await,
         Request::Tail { .. } => Err(ErrorLine::new(ErrorCode::BadRequest, "a watch cannot begin here")),
         Request::Plugins {} => plugins::list(services),
@@ -81,8 +83,9 @@ const NO_PAST: &str = "this host keeps no journal and no history, so there is no
 
 type Result<T, E = ErrorLine> = std::result::Result<T, E>;
 
-fn pong() -> Response {
-    Response::Pong { version: env!("CARGO_PKG_VERSION").into(), protocol: PROTOCOL, pid: std::process::id() }
+fn pong(services: &Services) -> Response {
+    let spool = services.taker.as_ref().and_then(|taker| std::path::absolute(taker.path()).ok());
+    Response::Pong { version: env!("CARGO_PKG_VERSION").into(), protocol: PROTOCOL, pid: std::process::id(), spool }
 }
 
 /// Gives an event its place in the order.
@@ -94,6 +97,19 @@ pub(super) async fn begin_publish(services: &Services, event: &RawValue) -> Resu
 pub(super) async fn finish_publish(begun: Result<Publishing>) -> Response {
     let finished = async { Ok(accepted(&begun?.finish().await.map_err(|error| refused(&error))?)) };
     finished.await.map_or_else(Response::Error, Response::Accepted)
+}
+
+/// Publishes behind what hooks have left: a hook that found no answer in time comes before the next one of its session.
+async fn hook(services: &Services, event: &RawValue) -> Result<Response> {
+    if let Some(taker) = &services.taker {
+        match taker.take_in().await {
+            Ok(()) => {}
+            Err(TakeError::Refused(error)) => return Err(refused(&error)),
+            // The file is the trouble, not the bus: no reason to refuse what comes beside it.
+            Err(error) => tracing::debug!(reason = chain(&error), "a hook's event goes before what is in the spool"),
+        }
+    }
+    Ok(finish_publish(begin_publish(services, event).await).await)
 }
 
 async fn publish_and_wait(services: &Services, event: &RawValue, wait_ms: u64) -> Result<Response> {
@@ -173,6 +189,7 @@ fn stats(services: &Services) -> Result<Response> {
         "journal": services.journal.as_ref().map(|journal| past::stats(services, &journal.stats())),
         "history": services.bus.history_stats().map(|stats| to_value(&stats)).transpose()?,
         "socket": to_value(&services.counters.read())?,
+        "spool": services.taker.as_ref().map(|taker| to_value(&taker.stats())).transpose()?,
         "http": http(services)?,
     })))
 }

@@ -64,6 +64,12 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wait_ms: Option<u64>,
     },
+    /// Publish one event of a hook: what hooks left in the spool is taken in before it, so that what came first is first. While
+    /// that has to wait, the event is refused. Answer: `accepted`.
+    Hook {
+        /// As for `publish`.
+        event: Box<RawValue>,
+    },
     /// Publish one event and hand back the first reply that a subscriber gives. Answer: `reply`.
     #[serde(rename = "request")]
     Ask {
@@ -149,6 +155,7 @@ pub enum Request {
 pub const OPERATIONS: &[&str] = &[
     "ping",
     "publish",
+    "hook",
     "request",
     "tail",
     "plugins",

@@ -37,7 +37,7 @@ fn a_wrong_key_or_value_says_where_and_what_is_right() {
         ),
         (
             "connections_max = 1",
-            "/etc/plugbus.toml:1:1: unknown key `connections_max`; did you mean `clients.connections_max`?",
+            "/etc/plugbus.toml:1:1: unknown key `connections_max`; did you mean `http.connections_max`?",
         ),
         ("qqqqqq = 1", "/etc/plugbus.toml:1:1: unknown key `qqqqqq`; `plugbus run --help` lists every key"),
         (
@@ -129,7 +129,7 @@ fn every_key_can_be_set_from_text_and_refuses_nonsense() {
     for key in KEYS {
         let good = match key.kind {
             Kind::Number { max, .. } => max.to_string(),
-            Kind::Switch => "false".into(),
+            Kind::Switch => (!key.help.ends_with("[default: true]")).to_string(),
             Kind::Address => "[::1]:1".into(),
             Kind::Path | Kind::Text | Kind::Texts => "x".into(),
             Kind::Choice(choices) => choices[choices.len() - 1].to_owned(),

@@ -91,7 +91,8 @@ fn the_arrows_between_crates_are_those_of_the_page() {
         ("plugbus", &["plugbus-bus", "plugbus-gateway", "plugbus-journal", "plugbus-loader", "plugbus-sandbox"]),
         ("gateway", &["plugbus-bus"]),
         ("journal", &["plugbus-bus"]),
-        ("cli", &["plugbus"]),
+        ("author", &["plugbus"]),
+        ("cli", &["plugbus", "plugbus-author"]),
     ] {
         let manifest: toml::Table = toml::from_str(&read(&format!("host/{name}/Cargo.toml"))).unwrap();
         let all = manifest["dependencies"].as_table().unwrap().keys();

@@ -14,6 +14,7 @@ fn every_operation_is_read_and_written_alike() {
         r#"{"ping":{}}"#,
         r#"{"publish":{"event":{"type":"a","data":{"n":12345678901234567890123}}}}"#,
         r#"{"publish":{"event":{"type":"a"},"wait_ms":5}}"#,
+        r#"{"hook":{"event":{"type":"a"}}}"#,
         r#"{"request":{"event":{"type":"a"},"wait_ms":5}}"#,
         r#"{"tail":{"filters":["a.>"]}}"#,
         r#"{"plugins":{}}"#,

@@ -3,7 +3,7 @@
 use super::CompileError;
 
 /// Accepts the preamble of a component and names everything else. Pure.
-pub(super) fn check(bytes: &[u8]) -> Result<(), CompileError> {
+pub(crate) fn check(bytes: &[u8]) -> Result<(), CompileError> {
     match bytes {
         [] => Err(CompileError::Empty),
         [0, b'a', b's', b'm', rest @ ..] => check_preamble(rest),

@@ -125,7 +125,10 @@ fn a_value_of_another_shape_and_a_bucket_of_no_name_reject() {
     let mut host = host(json!({}));
     send(&mut host, json!([{"set_bytes": ["k", 3]}])).unwrap();
     let failure = send(&mut host, json!([{"get": "k"}])).unwrap_err();
-    assert!(!failure.is_retry() && failure.reason().starts_with("value of key `k`: expected value"), "{failure}");
+    assert!(
+        !failure.is_retry() && failure.reason().starts_with("value of key `k`: no JSON: expected value"),
+        "{failure}"
+    );
     let refused = Host::<Keeper>::new(json!({ "bucket": "x".repeat(65) })).unwrap_err();
     assert!(refused.reason().contains("at most 64 bytes"), "{refused}");
 }

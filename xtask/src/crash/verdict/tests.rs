@@ -28,7 +28,8 @@ fn sound() -> Evidence {
     let handled =
         PLUGINS.iter().filter(|plugin| plugin.writes.is_some()).map(|plugin| (plugin.name, written(plugin, &journal)));
     let handled = handled.collect();
-    let told = Told { journal, dead: vec![dead], stats };
+    let counted = [("count", 18)].into();
+    let told = Told { journal, dead: vec![dead], counted, stats };
     Evidence { published: vec![published], told, handled, ..Evidence::default() }
 }
 
@@ -167,6 +168,16 @@ fn a_dead_letter_too_many_or_too_few_is_a_problem() {
     assert!(twice[0].starts_with("two dead letters of one delivery"), "{twice:?}");
     let strange = said(|evidence| evidence.told.dead[0].kind = "exhausted".into());
     assert!(strange[0].starts_with("a dead letter without a cause"), "{strange:?}");
+}
+
+#[test]
+fn a_count_that_is_not_exact_is_a_problem() {
+    for wrong in [17, 19] {
+        let said = said(|evidence| {
+            evidence.told.counted.insert("count", wrong);
+        });
+        assert_eq!(said, [format!("count has counted Some({wrong}) events of 18")]);
+    }
 }
 
 #[test]

@@ -9,14 +9,15 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::frames::{Done, Parsed, Request, ToPeer};
-use super::publishing::Publishing;
 use crate::auth::Identity;
 use crate::counters::count;
 use crate::ingest::receipt::{Accepted, refused};
 use crate::problem::{Problem, chain};
 use crate::rate::charge;
 use crate::shared::Shared;
-use crate::stream::{Open, change, filters, missed::Missed};
+use crate::stream::missed::Missed;
+use crate::stream::publishing::Publishing;
+use crate::stream::{Open, change, filters};
 
 /// Bytes that are written before they are flushed, while more is at hand.
 const FLUSH_BYTES: usize = 64 << 10;
@@ -38,7 +39,7 @@ struct Session {
     identity: Identity,
     watcher: Watcher,
     socket: WebSocket,
-    publishing: Publishing,
+    publishing: Publishing<Option<Box<RawValue>>>,
     heartbeat: Interval,
     /// Heartbeats since the peer was heard last.
     silent: u32,

@@ -16,17 +16,15 @@ struct Actor {
     calls: Arc<AtomicUsize>,
 }
 
-impl Handler for Actor {
-    fn handle<'a>(&'a mut self, delivery: &'a Arc<Delivery>) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            self.calls.fetch_add(1, Ordering::Relaxed);
-            match delivery.event.topic.as_str() {
-                "act.fault" => Err(Fault::new(FaultKind::Trap, "on demand").into()),
-                "act.panic" => panic!("on demand"),
-                "act.hang" => std::future::pending().await,
-                _ => Ok(Reply(None)),
-            }
-        })
+impl Supervisee for Actor {
+    async fn call(&mut self, delivery: &Arc<Delivery>) -> Outcome {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        match delivery.event.topic.as_str() {
+            "act.fault" => Err(Fault::new(FaultKind::Trap, "on demand").into()),
+            "act.panic" => panic!("on demand"),
+            "act.hang" => std::future::pending().await,
+            _ => Ok(Reply(None)),
+        }
     }
 }
 

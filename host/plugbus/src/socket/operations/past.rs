@@ -71,6 +71,7 @@ pub(crate) fn stats(services: &Services, stats: &JournalStats) -> Value {
         "appended": stats.appended,
         "duplicates": stats.duplicates,
         "refused": stats.refused,
+        "unwritten": stats.unwritten,
         "retired": stats.retired,
         "dropped": stats.dropped.iter().map(|(name, count)| json!({ "subscription": name, "events": count })).collect::<Vec<_>>(),
         "writes": stats.writes,

@@ -18,6 +18,9 @@ pub enum Response {
         protocol: u32,
         /// Its process.
         pid: u32,
+        /// The file in which hooks leave what it does not take in time; none where it takes nothing in from there, or is older.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spool: Option<std::path::PathBuf>,
     },
     /// The bus has the event: it will reach every matching subscription or become a dead letter.
     Accepted(Accepted),

@@ -1,0 +1,25 @@
+/* The seam to the host: the sandbox's imports in a component (host_wasm.c), a recorder in a test (test/plugbus_test.c). */
+#ifndef PLUGBUS_HOST_H
+#define PLUGBUS_HOST_H
+
+#include "plugbus.h"
+
+/* All text is valid UTF-8. `answer` becomes the id, or the host's words; it is in call memory. */
+plugbus_status plugbus_host_publish(plugbus_str topic, plugbus_str content_type, plugbus_str data,
+                                    const plugbus_extension *extensions, size_t extensions_len, plugbus_str *answer);
+void plugbus_host_log(plugbus_level level, plugbus_str message);
+
+/* What both sides need of plugbus.c. */
+
+/* A call begins: gives back the memory of the one before, and forgets its error. */
+void plugbus_call_begin(void);
+/* Keeps the configuration and calls plugbus_init. NULL, or why the plugin refuses. */
+const char *plugbus_call_init(plugbus_str config);
+/* The filters that plugbus_init asked for. */
+const char *const *plugbus_filters(size_t *count);
+/* Sets the text of plugbus_error. */
+void plugbus_fail(const char *format, ...) PLUGBUS_PRINTF(1, 2);
+/* A copy in call memory, with a NUL at its end. */
+plugbus_str plugbus_copy(plugbus_str text);
+
+#endif

@@ -1,0 +1,3 @@
+module plugbus
+
+go 1.27

@@ -1,0 +1,8 @@
+import { plugin, publish, text } from "plugbus";
+
+export default plugin({
+  "chat.joined": ({ data }) => {
+    publish("chat.said", `Welcome, ${data}!`);
+    return text("greeted");
+  },
+});

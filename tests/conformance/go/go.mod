@@ -1,0 +1,7 @@
+module conformance
+
+go 1.27
+
+require plugbus v0.1.0
+
+replace plugbus => ../../../plugin-sdk/go

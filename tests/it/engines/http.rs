@@ -1,0 +1,65 @@
+//! HTTP from QuickJS: what a request holds of the host's it gives back, however it ends.
+
+use serde_json::{Value, json};
+
+use crate::support::host::{PLENTY_OF_TIME, TestHost};
+use crate::support::server::{Reserved, Server, answer};
+use crate::support::shipped;
+
+/// More than an instance may have resources open: one that is not given back with each request would be a fault.
+const TIMES: usize = 1100;
+
+async fn start(origins: &[String]) -> TestHost {
+    let host = TestHost::start().await;
+    let manifest = format!(
+        "[grants]\nhttp = {origins:?}\n[limits]\n{PLENTY_OF_TIME}\nhttp_requests_max = 10000\nfuel_per_event = 100000000000\n"
+    );
+    host.run_fixture("asks", "js-http", &manifest).await;
+    host
+}
+
+async fn ask(host: &TestHost, what: Value) -> Value {
+    serde_json::from_str(&host.ask("http.ask", what.to_string()).await).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_give_back_what_they_held_whether_they_are_answered_refused_or_denied() {
+    if !shipped::is_there("js") {
+        return;
+    }
+    let server = Server::start(|_, _| answer("200 OK\r\nContent-Type: a/b", "0123456789"));
+    // Nobody listens there.
+    let reserved = Reserved::new();
+    let host = start(&[server.origin(), reserved.origin()]).await;
+    let answered = json!([{ "status": 200, "kind": "a/b", "bytes": 10, "isCut": false }]);
+    assert_eq!(ask(&host, json!({ "times": TIMES, "url": server.origin() })).await, answered);
+    assert_eq!(server.requests().len(), TIMES);
+    let refused = json!([{ "code": "connection" }]);
+    assert_eq!(ask(&host, json!({ "times": TIMES, "url": reserved.origin() })).await, refused);
+    let denied = json!([{ "code": "denied" }]);
+    assert_eq!(ask(&host, json!({ "times": TIMES, "url": "http://127.0.0.1:1/" })).await, denied);
+    let running = host.status("asks").unwrap().running.unwrap();
+    assert_eq!((running.metrics.instances_created, host.stats("asks").faults), (1, 0));
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_bodies_go_out_whole_and_come_in_as_far_as_they_are_wanted() {
+    if !shipped::is_there("js") {
+        return;
+    }
+    const SIZE: usize = 300_000;
+    let server = Server::start(|_, request| answer("200 OK", &"b".repeat(request.body.len())));
+    let host = start(&[server.origin()]).await;
+    let what = |bytes_max: usize| json!({ "times": 1, "url": server.origin(), "method": "PUT", "size": SIZE, "responseBytesMax": bytes_max });
+    for (bytes_max, bytes, is_cut) in
+        [(SIZE, SIZE, false), (SIZE - 1, SIZE - 1, true), (0, 0, true), (10 * SIZE, SIZE, false)]
+    {
+        let answers = ask(&host, what(bytes_max)).await;
+        assert_eq!(answers, json!([{ "status": 200, "bytes": bytes, "isCut": is_cut }]), "{bytes_max}");
+    }
+    assert!(
+        server.requests().iter().all(|request| request.line.starts_with("PUT / ") && request.body == vec![b'a'; SIZE])
+    );
+    host.stop().await;
+}
