@@ -10,6 +10,7 @@ mod limits;
 mod openapi;
 mod operation;
 mod requests;
+mod socketio;
 mod stream;
 mod support;
 mod tls;
