@@ -118,8 +118,9 @@ test('the list is paused and goes on, and is walked through by keys', async () =
   await until('three shown', async () => (await row(page, 'paused.now').count()) === 3);
   await page.keyboard.press('j');
   await page.keyboard.press('j');
-  const active = await until('a chosen row', () => page.locator('#list').getAttribute('aria-activedescendant'));
-  await page.locator(`#${active}`).getByText('"n":1').waitFor();
+  await page.locator('#list .row[aria-selected="true"]').getByText('"n":1').waitFor();
+  const chosen = await page.locator('#list .row[aria-selected="true"]').getAttribute('id');
+  assert.equal(await page.locator('#list').getAttribute('aria-activedescendant'), chosen);
   await page.keyboard.press('Enter');
   await page.locator('#viewer pre.data').getByText('1').waitFor();
   await page.keyboard.press('2');

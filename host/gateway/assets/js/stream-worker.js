@@ -36,7 +36,8 @@ self.onmessage = ({ data }) => {
   }
   if (data.filter !== undefined) {
     filter = parse(data.filter);
-    sample.take(order);
+    // What was about to be listed is kept like the rest, and judged anew with it.
+    for (const entry of sample.take(order).rows) store.put(entry.key, entry.raw);
     sum.looked = 0;
     sum.matched = 0;
     self.postMessage({ listed: again() });
