@@ -167,16 +167,17 @@ test('a client of the Python tools gets every event as claude_event, unasked', a
 
 test('the README\'s JavaScript does what it says', async () => {
   const daemon = await Daemon.start();
-  const printed = await runSnippet(daemon, 'js');
+  const printed = await runSnippet(daemon);
   assert.match(printed, /created \{ n: 1 \}/);
   assert.match(printed, /ok: true/);
   await daemon.close();
 });
 
-// Runs the first snippet of that language with the daemon's address in it, until it has printed two things.
-async function runSnippet(daemon, language) {
+// Runs the snippet that imports socket.io-client with the daemon's address in it, until it has printed two things.
+async function runSnippet(daemon) {
   const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-  const snippet = readme.split('```' + language + '\n')[1].split('```')[0].replaceAll('http://127.0.0.1:7117', daemon.url);
+  const snippets = readme.split('```js\n').slice(1).map((part) => part.split('```')[0]);
+  const snippet = snippets.find((code) => code.includes('socket.io-client')).replaceAll('http://127.0.0.1:7117', daemon.url);
   const child = spawn(process.execPath, ['--input-type=module', '-e', snippet], {
     cwd: fileURLToPath(new URL('..', import.meta.url)), stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -15,7 +15,7 @@ impl Meter {
         drop(self.0.set(flow));
     }
 
-    pub(super) fn add(&self, bytes: usize) {
+    pub(crate) fn add(&self, bytes: usize) {
         if let Some(flow) = self.0.get() {
             flow.add(bytes);
         }

@@ -5,9 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::flow::Flow;
+use crate::serve::Meter;
 
 /// How long a session may be open before it connects; the library ends it then.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Characters of a session's id; longer ones are none of ours.
+const SID_CHARS: usize = 32;
 
 /// See the module. Cheap to clone; the clones are one.
 #[derive(Debug, Clone)]
@@ -24,6 +28,9 @@ struct State {
     connected: HashMap<String, Arc<Flow>>,
     /// When sessions were opened that have not connected, oldest first.
     opened: VecDeque<Instant>,
+    /// Websockets of sessions that have not connected: a client may change to one before. Oldest first; no more than there may
+    /// be clients.
+    early: VecDeque<(String, Meter)>,
 }
 
 impl Clients {
@@ -52,8 +59,27 @@ impl Clients {
         }
         state.opened.pop_front();
         let flow = Arc::<Flow>::default();
+        if let Some(at) = state.early.iter().position(|(other, _)| other == sid)
+            && let Some((_, meter)) = state.early.remove(at)
+        {
+            meter.count_for(flow.clone());
+        }
         state.connected.insert(sid.to_owned(), flow.clone());
         Some(flow)
+    }
+
+    /// A session speaks by this websocket from now on.
+    pub(super) fn upgrade(&self, sid: &str, meter: &Meter) {
+        let mut state = self.lock();
+        match state.connected.get(sid) {
+            Some(flow) => meter.count_for(flow.clone()),
+            None => {
+                if state.early.len() >= self.0.max {
+                    state.early.pop_front();
+                }
+                state.early.push_back((sid.chars().take(SID_CHARS).collect(), meter.clone()));
+            }
+        }
     }
 
     /// What is on its way to a client, if it is one.
@@ -83,8 +109,15 @@ mod tests {
         assert!(!clients.admit(start));
         let later = start + CONNECT_TIMEOUT + Duration::from_millis(1);
         assert!(clients.admit(later) && !clients.admit(later));
+        let meter = Meter::default();
+        clients.upgrade("two", &meter);
+        assert_eq!(clients.lock().early.len(), 1);
         assert!(clients.flow("one").is_some() && clients.flow("two").is_none());
+        let flow = clients.connect("two").unwrap();
+        meter.add(7);
+        assert_eq!((flow.take(), clients.lock().early.len()), (7, 0), "one that changed early counts too");
         clients.leave("one");
+        clients.leave("two");
         assert!(clients.admit(later));
     }
 }

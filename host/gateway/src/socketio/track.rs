@@ -32,20 +32,18 @@ pub(super) async fn track(
         }
         return next.run(request).await;
     };
-    let flow = clients.flow(&sid);
     if request.method() == Method::POST {
         return match whole(&shared, request).await {
             Ok(request) => next.run(request).await,
             Err(problem) => problem.into_response(),
         };
     }
-    if let (true, Some(flow), Some(meter)) = (is_websocket, &flow, request.extensions().get::<Meter>()) {
-        // The connection speaks for this client from now on.
-        meter.count_for(flow.clone());
+    if let (true, Some(meter)) = (is_websocket, request.extensions().get::<Meter>()) {
+        clients.upgrade(&sid, meter);
         return next.run(request).await;
     }
     let answer = next.run(request).await;
-    if let (Some(flow), Some(bytes)) = (flow, answer.body().size_hint().exact()) {
+    if let (Some(flow), Some(bytes)) = (clients.flow(&sid), answer.body().size_hint().exact()) {
         // One separator fewer than packets.
         flow.add(usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(1));
     }
