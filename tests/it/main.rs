@@ -12,6 +12,7 @@ mod kv;
 mod logs;
 mod manage;
 mod plugins;
+mod released;
 mod reload;
 mod spin;
 

@@ -7,6 +7,7 @@ use crate::clients::{self, ClientsError};
 use crate::crash::{self, CrashArguments, CrashError};
 use crate::demo::{self, DemoError};
 use crate::guests::{self, GuestsError};
+use crate::newcomer::{self, NewcomerArguments, NewcomerError};
 use crate::process::{self, ProcessError};
 use crate::setup::{self, SetupError};
 use crate::workspace::Workspace;
@@ -34,6 +35,8 @@ pub(crate) enum TestError {
     Crash(#[source] CrashError),
     #[error(transparent)]
     Clients(#[from] ClientsError),
+    #[error(transparent)]
+    Newcomer(#[from] NewcomerError),
     #[error("tests of the crates fail")]
     Crates(#[source] ProcessError),
     #[error("examples in the documentation fail")]
@@ -64,6 +67,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TestError> {
     let arguments = CrashArguments { rounds: crash::ROUNDS, seed: Some(CRASH_SEED) };
     crash::run(workspace, &arguments).map_err(TestError::Crash)?;
     clients::run(workspace, &[])?;
+    // With tools of its own that stay for the next run.
+    newcomer::run(workspace, &NewcomerArguments::all(workspace.target.join("tools").join("newcomer")))?;
     cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]).map_err(TestError::Doc)?;
     let mut crates = vec!["test", "--workspace", "--no-fail-fast", "--lib", "--bins"];
     crates.extend(crate_tests(workspace).flat_map(|name| ["--test", name]));

@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { complaints, launch } from './browser.mjs';
 import { Daemon, PATIENCE_MS, until } from './daemon.mjs';
 
+const TEXT = { 'content-type': 'text/plain' };
 const ONE_ATTEMPT = '[retry]\nattempts = 1\n';
 const SHIPPED = 'publish = ["stats.topics"]\n[grants]\nkv = true\n[config]\nevery_events = 100000\n';
 // Screenshots go there, for whoever wants to look at them.
@@ -96,15 +97,17 @@ test('the filter shows what matches, by topic, attribute and word', async () => 
     await daemon.publish(topic, data);
   }
   await row(page, 'orders.paid').first().waitFor();
-  await until('all three', async () => (await page.locator('#filter-note').innerText()) === '1 of 3 events match.');
-  assert.deepEqual(await rows(page).locator('.topic').allInnerTexts(), ['orders.paid']);
+  // Each topic is new, and the host says so.
+  await until('all six', async () => (await page.locator('#filter-note').innerText()) === '1 of 6 events match.');
+  // The older one was there before the filter was.
+  assert.deepEqual(await rows(page).locator('.topic').allInnerTexts(), ['orders.paid', 'orders.created']);
   await close(page);
 });
 
 test('the list is paused and goes on, and is walked through by keys', async () => {
   const page = await live('/');
-  await page.locator('#clear').click();
-  await page.locator('#title-events').click({ force: true, trial: true }).catch(() => {});
+  await page.locator('#filter').fill('paused.*');
+  await until('the filter', async () => (await page.locator('#filter-note').innerText()).includes('match'));
   await page.locator('#list').focus();
   await page.keyboard.press('p');
   assert.equal(await page.locator('#pause').getAttribute('aria-pressed'), 'true');
@@ -115,8 +118,9 @@ test('the list is paused and goes on, and is walked through by keys', async () =
   await until('three shown', async () => (await row(page, 'paused.now').count()) === 3);
   await page.keyboard.press('j');
   await page.keyboard.press('j');
-  const active = await page.locator('#list').getAttribute('aria-activedescendant');
-  assert.match(await page.locator(`#${active}`).innerText(), /"n":1/);
+  await page.locator('#list .row[aria-selected="true"]').getByText('"n":1').waitFor();
+  const chosen = await page.locator('#list .row[aria-selected="true"]').getAttribute('id');
+  assert.equal(await page.locator('#list').getAttribute('aria-activedescendant'), chosen);
   await page.keyboard.press('Enter');
   await page.locator('#viewer pre.data').getByText('1').waitFor();
   await page.keyboard.press('2');
@@ -132,13 +136,13 @@ test('a plugin is paused, resumed and reloaded, and its faults are shown with th
   await card.getByText('running').waitFor();
   await card.getByRole('button', { name: 'Pause' }).click();
   await card.getByText('paused', { exact: true }).waitFor();
-  await daemon.publish('in.waits', 'later');
+  await daemon.publish('in.waits', 'later', TEXT);
   await until('one waits', async () => /Queue\s*1/.test(await card.innerText()));
   await card.getByRole('button', { name: 'Resume' }).click();
   await card.getByText('running').waitFor();
   await until('none waits', async () => /Queue\s*0/.test(await card.innerText()));
 
-  await daemon.publish('in.bad', 'poison', { 'content-type': 'text/plain' });
+  await daemon.publish('in.bad', 'poison', TEXT);
   await card.getByRole('button', { name: /Last fault: trap/ }).click();
   const viewer = page.locator('#viewer');
   await viewer.getByText('poisoned by').first().waitFor();
@@ -151,7 +155,7 @@ test('a plugin is paused, resumed and reloaded, and its faults are shown with th
 });
 
 test('a dead letter is looked at and delivered again', async () => {
-  await daemon.publish('in.dead', 'poison', { 'content-type': 'text/plain' });
+  await daemon.publish('in.dead', 'poison', TEXT);
   const page = await live('/#dead', { colorScheme: 'dark' });
   const letters = page.locator('#dead-table tbody tr');
   await letters.filter({ hasText: 'in.dead' }).first().waitFor();
@@ -180,7 +184,7 @@ test('the picture joins who published to what and to whom', async () => {
   const node = (kind, name) => page.locator(`#flow .node[data-key="${kind}:${name}"]`);
   await node('source', 'shop').waitFor();
   await node('topic', 'in.flow').waitFor();
-  await until('the numbers', async () => (await node('subscription', 'plugin/picky').innerText()).includes('5'));
+  await until('the numbers', async () => (await node('subscription', 'plugin/picky').locator('.sub').textContent()) === '5');
   const edges = await page.locator('#flow .edge').evaluateAll((paths) => paths.map((path) => path.dataset.key));
   assert.ok(edges.includes('source:shop\ntopic:in.flow'), edges.join());
   assert.ok(edges.includes('topic:in.flow\nsubscription:plugin/picky'), edges.join());
@@ -194,18 +198,21 @@ test('the picture joins who published to what and to whom', async () => {
 
 test('whatever comes in is shown as text and runs as nothing', async () => {
   const page = await live('/');
+  await page.locator('#filter').fill('odd.*');
   const markup = '<img src=x onerror="alert(1)"><script>alert(2)</script>';
-  const topics = ['odd.<img/src=x/onerror=alert(3)>', 'odd."quoted\'&amp;', 'odd.\u202eright-to-left', `odd.${'ä'.repeat(100)}`];
+  const topics = ['odd.<img/src=x/onerror=alert(3)//', 'odd."quoted\'&amp;', 'odd.\u202eright-to-left', `odd.${'ä'.repeat(100)}`];
   await daemon.publish('odd.markup', { markup }, { 'ce-source': encodeURIComponent(markup), 'ce-subject': encodeURIComponent('"><b>') });
   for (const topic of topics) await daemon.publish(topic, markup, { 'content-type': 'text/html' });
   await daemon.publish('odd.bytes', new Uint8Array([0, 255, 60, 98, 62]), { 'content-type': 'application/octet-stream' });
   await daemon.publish('odd.large', { text: 'x'.repeat((1 << 20) - 20) });
+  await row(page, 'odd.large').first().waitFor();
+  await page.locator('#pause').click();
   for (const topic of [...topics, 'odd.markup', 'odd.bytes', 'odd.large']) {
     await rows(page).locator('.topic').filter({ hasText: topic }).first().click();
     await until(topic, async () => (await page.locator('#viewer-title').innerText()) === topic.trim());
   }
   const shown = (await page.locator('#viewer pre.data').innerText()).length;
-  assert.ok(shown > 1 << 20, `${shown} characters of a MiB are shown`);
+  assert.ok(shown > (1 << 20) - 100, `${shown} characters of a MiB are shown`);
   await row(page, 'odd.markup').first().click();
   await page.locator('#viewer').getByText('onerror').first().waitFor();
   await row(page, 'odd.bytes').first().click();
@@ -219,6 +226,9 @@ test('whatever comes in is shown as text and runs as nothing', async () => {
 test('ten thousand events a second do not freeze it, it says that it samples, and it counts every one', async () => {
   const quick = await Daemon.start({ args: ['--journal-enabled=false', '--http-requests-per-second-max', '0'] });
   const page = await live('/', {}, quick);
+  await page.locator('#filter').fill('load.>');
+  await page.keyboard.press('Enter');
+  await page.locator('#filter-note').getByText(/^0 of \d+ events match/).waitFor();
   await page.evaluate(() => {
     window.longest = 0;
     let last = performance.now();
@@ -247,18 +257,22 @@ test('ten thousand events a second do not freeze it, it says that it samples, an
   const perSecond = (batch * batches) / ((Date.now() - begun) / 1000);
   const rate = await page.locator('#vital-rate').innerText();
   await shot(page, 'flood-light');
+  const longest = await page.evaluate(() => window.longest);
+  const note = page.locator('#filter-note');
+  console.log(`# ${Math.round(perSecond)} events/s sent, ${rate} shown in the head, longest frame ${Math.round(longest)} ms`);
   await page.keyboard.press('3');
   await page.locator('#flow .node').first().waitFor();
   await page.keyboard.press('1');
-  const note = page.locator('#filter-note');
   // What it saw and what the host says that it was too slow for is all there was.
   await until('every event is accounted for', async () => {
-    const text = await note.innerText();
-    const seen = Number(/([\d,]+) events since/.exec(text)?.[1].replaceAll(',', '') ?? NaN);
-    return seen + Number(await note.getAttribute('data-missed')) === batch * batches;
+    const seen = Number(/([\d,]+) of [\d,]+ events match/.exec(await note.innerText())?.[1].replaceAll(',', '') ?? NaN);
+    const all = seen + Number(await note.getAttribute('data-missed'));
+    // One of the host's own may be among those that were missed.
+    return all >= batch * batches && all <= batch * batches + 2;
+  }).catch(async (error) => {
+    throw new Error(`${await note.innerText()} ${await note.getAttribute('data-missed')}`, { cause: error });
   });
-  const longest = await page.evaluate(() => window.longest);
-  console.log(`# ${Math.round(perSecond)} events/s sent, ${rate} shown in the head, ${await note.getAttribute('data-missed')} missed, longest frame ${Math.round(longest)} ms`);
+  console.log(`# ${await note.getAttribute('data-missed')} missed`);
   assert.ok(longest < 1000, `a frame took ${longest} ms`);
   await close(page);
   await quick.close();

@@ -13,6 +13,8 @@ const PAST_SHOWN = 200;
 const HELD_MAX = 5000;
 // Over how long a rate is taken.
 const WINDOW_MS = 2000;
+// How long the list keeps still after the pointer has moved over it.
+const AIM_MS = 1500;
 
 let list;
 let worker;
@@ -22,6 +24,8 @@ let heldCount = 0;
 let recent = [];
 let filtered = false;
 let lastMissed = 0;
+// When the pointer last moved over the list.
+let pointed = -Infinity;
 let missedShown = 0;
 
 export function start({ onState, onRate, onPicture }) {
@@ -29,6 +33,10 @@ export function start({ onState, onRate, onPicture }) {
   worker = new Worker(new URL('./stream-worker.js', import.meta.url), { type: 'module' });
   worker.onmessage = ({ data }) => {
     if (data.state) onState(data.state);
+    if (data.listed) {
+      clear();
+      list.add(data.listed);
+    }
     if (data.tick) {
       tick(data.tick, onRate);
       if (data.tick.picture) onPicture(data.tick.picture);
@@ -42,6 +50,7 @@ export function start({ onState, onRate, onPicture }) {
   });
   $('pause').addEventListener('click', () => setPaused(!paused));
   $('clear').addEventListener('click', clear);
+  $('list').addEventListener('pointermove', () => { pointed = performance.now(); });
 }
 
 // Opens the stream: `filters` are what may be seen, `last` is the number of the last event that the host remembers. A few from
@@ -57,8 +66,8 @@ export const disconnect = () => worker.postMessage({ close: true });
 function applyFilter() {
   const wanted = $('filter').value.trim();
   filtered = wanted !== '';
+  // The worker answers with what is kept and matches.
   worker.postMessage({ filter: wanted });
-  clear();
 }
 
 function clear() {
@@ -66,6 +75,9 @@ function clear() {
   heldCount = 0;
   list.clear();
 }
+
+// Whoever aims at a row finds it where it was.
+const pointedAt = () => performance.now() - pointed < AIM_MS && $('list').matches(':hover');
 
 export const togglePause = () => setPaused(!paused);
 
@@ -81,12 +93,14 @@ function setPaused(wanted) {
 }
 
 function tick(sums, onRate) {
-  if (paused) {
+  if (paused || pointedAt()) {
     held.push(...sums.rows);
     heldCount += sums.seen;
     if (held.length > HELD_MAX) held = held.slice(-HELD_MAX);
   } else {
-    list.add(sums.rows);
+    list.add([...held, ...sums.rows]);
+    held = [];
+    heldCount = 0;
   }
   $('events-empty').hidden = list.items.length > 0;
   const now = performance.now();

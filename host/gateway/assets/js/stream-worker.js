@@ -36,9 +36,11 @@ self.onmessage = ({ data }) => {
   }
   if (data.filter !== undefined) {
     filter = parse(data.filter);
-    sample.take(order);
+    // What was about to be listed is kept like the rest, and judged anew with it.
+    for (const entry of sample.take(order).rows) store.put(entry.key, entry.raw);
     sum.looked = 0;
     sum.matched = 0;
+    self.postMessage({ listed: again() });
   }
   if (data.show) self.postMessage({ shown: data.show, raw: store.get(data.show) ?? null });
 };
@@ -73,13 +75,14 @@ function take(raw) {
     sum.malformed += 1;
     return;
   }
-  const live = event.seq > past;
+  // The host's own have no number that counts, and are never from the past.
+  const live = event.seq > past || String(event.type).startsWith('plugbus.');
   if (live) {
     sum.total += 1;
     sum.looked += 1;
     tally.add(String(event.source), String(event.type));
   }
-  if (filter && !filter(event, () => raw.slice(0, SEARCH_CHARS).toLowerCase())) return;
+  if (filter && !filter(event, searchable(raw))) return;
   if (live) sum.matched += 1;
   const place = sample.place();
   if (place >= 0) {
@@ -90,9 +93,21 @@ function take(raw) {
 
 const order = (entry) => entry.key;
 
+// The rows of what is kept, by the filter in force.
+function again() {
+  const all = [...store.kept].map(([key, raw]) => ({ key, raw, event: JSON.parse(raw) }));
+  return all.filter(({ event, raw }) => !filter || filter(event, searchable(raw))).map(shown);
+}
+
+const searchable = (raw) => () => raw.slice(0, SEARCH_CHARS).toLowerCase();
+
+function row(entry) {
+  store.put(entry.key, entry.raw);
+  return shown(entry);
+}
+
 // What the list shows of an event.
-function row({ key, event, raw }) {
-  store.put(key, raw);
+function shown({ key, event }) {
   return {
     key,
     seq: event.seq,
