@@ -293,7 +293,7 @@ mod tests {
         let cut = Response { body_is_cut: true, ..Response::new(200).with_body("[1") };
         assert_eq!(
             cut.json::<Vec<u8>>().unwrap_err().to_string(),
-            "response (cut): EOF while parsing a list at line 1 column 2"
+            "response (cut): no JSON: EOF while parsing a list at line 1 column 2"
         );
         assert!(!Response::new(302).is_success());
     }

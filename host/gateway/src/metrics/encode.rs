@@ -56,7 +56,7 @@ fn one(encoder: &mut DescriptorEncoder<'_>, family: &Family) -> fmt::Result {
 /// The steps, and the open one at the end.
 fn with_all(steps: &[(f64, u64)], count: u64) -> Vec<(f64, u64)> {
     let within: u64 = steps.iter().map(|(_, count)| count).sum();
-    steps.iter().copied().chain([(f64::MAX, count.saturating_sub(within))]).collect()
+    steps.iter().copied().chain([(f64::INFINITY, count.saturating_sub(within))]).collect()
 }
 
 #[cfg(test)]
@@ -77,7 +77,7 @@ mod tests {
             text(families).unwrap(),
             "# HELP p_seen_total Seen.\n# TYPE p_seen_total counter\np_seen_total{subscription=\"a\\\"b\\\\c\\nd\"} 7\n\
              # HELP p_now Now.\n# TYPE p_now gauge\np_now 1.5\n\
-             # HELP p_time Time.\n# TYPE p_time histogram\np_time_bucket{le=\"0.5\"} 2\np_time_bucket{le=\"1.0\"} 5\n\
+             # HELP p_time Time.\n# TYPE p_time histogram\np_time_bucket{le=\"0.5\"} 2\np_time_bucket{le=\"1\"} 5\n\
              p_time_bucket{le=\"+Inf\"} 6\np_time_sum 4.5\np_time_count 6\n"
         );
     }
