@@ -31,6 +31,8 @@ mod seen;
 mod take;
 
 pub use line::{LineError, Sent, SpooledLine, parse_line};
+#[cfg(test)]
+pub(crate) use take::SpoolStats;
 pub(crate) use take::{Looking, TakeError, Taker};
 
 /// Name of the file in the data folder.

@@ -70,6 +70,10 @@ const JOURNAL: &[Field] = &[
     Field::counter("retired", "Events retired."),
     Field::counter("writes", "Writes carried out."),
     Field::gauge("writes_waiting", "Writes that are queued or held."),
+    Field::counter(
+        "unwritten",
+        "Deliveries that have ended and could not be written down: they come again after a restart.",
+    ),
     Field::counter("commits", "Commits."),
     Field::counter("commits_failed", "Commits that failed."),
     Field::seconds("commit_ns_p50", "commit_p50_seconds", "Half of all commits took no longer, up to a factor of two."),
@@ -87,6 +91,7 @@ const SOCKET: &[Field] = &[
     Field::counter("accept_failed", "Times that the system could not accept a connection."),
     Field::gauge("open", "Connections open now."),
     Field::gauge("watchers", "Watchers now."),
+    Field::counter("http", "Connections that spoke HTTP."),
     Field::counter("requests", "Requests understood."),
     Field::counter("bad_lines", "Lines that were not a request."),
     Field::counter("long_lines", "Connections closed because of a line over the limit."),
@@ -97,10 +102,22 @@ const SOCKET: &[Field] = &[
     Field::counter("missed", "Events that watchers missed."),
 ];
 
+const SPOOL: &[Field] = &[
+    Field::counter("taken", "Events taken in that hooks had left."),
+    Field::counter("duplicates", "Of the events taken in, those that the bus had already."),
+    Field::counter("malformed", "Lines put aside that were torn or changed."),
+    Field::counter("refused", "Lines put aside whose event the bus will not have."),
+    Field::counter("postponed", "Times that the rest was left for later."),
+    Field::gauge("bytes", "Bytes that wait now."),
+];
+
 /// Reads everything.
 pub(super) fn families(services: &Services) -> Vec<Family> {
     let alone = |value: Value| vec![(Labels::new(), value)];
     let mut families = read("plugbus_socket", SOCKET, &alone(json!(services.socket_stats())));
+    if let Some(taker) = &services.taker {
+        families.extend(read("plugbus_spool", SPOOL, &alone(json!(taker.stats()))));
+    }
     if let Some(loader) = &services.loader {
         families.extend(read("plugbus_loader", LOADER, &alone(json!(loader.stats()))));
         families.extend(plugins(&loader.plugins()));
@@ -189,6 +206,7 @@ mod tests {
         let gateway = Gateway::new(bus.clone(), None, Settings::default()).unwrap();
         let services = Services::new(bus, None, None, gateway, Limits::new(&Config::default()));
         assert_eq!(unknown(SOCKET, json!(services.socket_stats())), [""; 0]);
+        assert_eq!(unknown(SPOOL, json!(crate::spool::SpoolStats::default())), [""; 0]);
         assert_eq!(unknown(JOURNAL, past::stats(&services, &Default::default())), [""; 0]);
         let mut metrics = json!(MetricsSnapshot::default());
         metrics.as_object_mut().unwrap().remove("faults");
