@@ -84,10 +84,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: &NewcomerArguments) -> Resul
     setup::run(workspace)?;
     process::run(workspace.cargo().args(["build", "--workspace", "--bins"])).map_err(NewcomerError::Build)?;
     let program = workspace.target.join("debug").join("plugbus");
+    // A project's own folder is another current folder.
+    let tools = arguments.tools.as_deref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     let mut all = BTreeMap::new();
     for (language, tests) in LANGUAGES {
         if arguments.languages.is_empty() || arguments.languages.iter().any(|name| name == language) {
-            all.insert(language, walk(&program, language, tests, arguments.tools.as_deref())?);
+            all.insert(language, walk(&program, language, tests, tools.as_deref())?);
         }
     }
     println!("\nnewcomer: from an empty folder to the first event handled, in seconds");

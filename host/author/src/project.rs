@@ -76,6 +76,8 @@ impl Project {
     /// # Errors
     /// [`ProjectError`] with the file and what is wrong in it.
     pub fn read(dir: &Path) -> Result<Self, ProjectError> {
+        // Builds run in the project's folder, where a relative path would mean another one.
+        let dir = &absolute(dir);
         let path = dir.join(BUILD_FILE);
         let text = match read_bounded(&path) {
             Ok(text) => text,
@@ -118,13 +120,18 @@ impl Project {
     /// Where the tools go that a build installs. Shared by all projects that name the same folder in `PLUGBUS_TOOLS`.
     #[must_use]
     pub fn tools(&self) -> PathBuf {
-        std::env::var_os("PLUGBUS_TOOLS").map_or_else(|| self.own().join("tools"), PathBuf::from)
+        std::env::var_os("PLUGBUS_TOOLS").map_or_else(|| self.own().join("tools"), |path| absolute(Path::new(&path)))
     }
 
     /// What belongs to no source: tools and the live host's files.
     pub(crate) fn own(&self) -> PathBuf {
         self.dir.join(".plugbus")
     }
+}
+
+/// The same place from everywhere. Where the system has no current folder, the path as it is.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {
