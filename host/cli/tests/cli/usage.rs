@@ -23,7 +23,6 @@ fn wrong_usage_is_exit_code_2_and_help_is_0() {
         &["emit", "--lines", "--source", "me"],
         &["tail", "-n", "0"],
         &["check", "x.wasm", "--event", "e.json", "--subject", "s"],
-        &["check"],
         &["check", "x.wasm"],
         &["run", "--log-format", "xml"],
         &["run", "--serve-socket", "yes"],
