@@ -216,10 +216,11 @@ own events, such as plugbus.plugin.rejected, are shown only by a filter that nam
 
 A watcher never slows the daemon: one that reads too slowly misses events and is told how many ({\"missed\":12} with --json).
 
-Examples:
 With --from, the past comes first, out of the daemon's journal (or, without one, out of the last events that it has in memory),
-and the live events follow without a gap or a double. Such a watcher misses nothing that is still there; what was retired from it is said ({\"retired\":…} with --json).
+and the live events follow without a gap or a double. Such a watcher misses nothing that is still there; what was retired from
+it is said ({\"retired\":…} with --json).
 
+Examples:
   plugbus tail
   plugbus tail 'hook.*.bash' 'plugbus.>' --json
   plugbus tail --from 1000 'build.>'
@@ -400,8 +401,8 @@ pub(crate) struct Inspect {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The daemon keeps them in memory, at most 10000 and 64 MiB by default; the oldest make room for new ones. A replay is
-a first attempt, for the subscription that gave the event up and for no other; should it fail again, there is a new letter.
+The daemon keeps at most 10000 of them and 64 MiB by default, over a restart too where it has a journal; the oldest make room for
+new ones. A replay is a first attempt, for the subscription that gave the event up and for no other; should it fail again, there is a new letter.
 
 Examples:
   plugbus dead list --plugin relay
