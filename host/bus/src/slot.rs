@@ -1,38 +1,37 @@
 //! A slot is one subscription as the bus holds it: its queue, its settings, its counters.
 //!
-//! Publishers [offer](Slot::offer) events to it, workers take them out. Who waits: publishers, for room, in order of
+//! Publishers [offer](Slot::offer) events to it (`offer`), workers take them out (`take`). Who waits: publishers, for room, in order of
 //! arrival, where the policy says so; workers, for events. What bounds it: [`Settings::queue_events_max`] and
 //! `queue_bytes_max`. The lock is held for a few instructions and never across an await or a call of foreign code.
 
-use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::Release, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::bus::{Inner, phase};
-use crate::clock::after;
+use crate::bus::Inner;
 use crate::control::Workers;
 use crate::dead::DeadReason;
 use crate::durable::progress::Progress;
-use crate::event::Event;
 use crate::inline::InlineHandler;
 use crate::lifecycle::Watchers;
 use crate::name::Name;
-use crate::place::{Kept, Place};
-use crate::queue::{Item, Lane, Queue, Take};
+use crate::queue::{Item, Queue};
 use crate::settings::{Settings, WhenFull};
-use crate::settlement::{Settlement, Waiter, settle};
+use crate::settlement::{Settlement, settle};
 use crate::state::StateStore;
 use crate::stats::Counters;
 use crate::topic::Filter;
 use crate::watch::{WatchCounters, WatchQueue};
 
-/// Longest wait of somebody who brings events of the past to a durable subscription, for one event.
-const PAST_WAIT: Duration = Duration::from_secs(60);
+mod durable;
+mod offer;
+mod take;
+
+pub(crate) use durable::Feed;
+pub(crate) use offer::{Offer, WaitingPublisher, lane_of};
+pub(crate) use take::Wake;
 
 /// See the module.
 pub(crate) struct Slot {
@@ -98,29 +97,6 @@ struct State {
     closed: bool,
 }
 
-/// What a worker does next. Closed: a worker knows nothing else.
-pub(crate) enum Wake {
-    /// Handle this.
-    Delivery(Box<Item>),
-    /// A newer generation has taken over, or the subscription has ended.
-    Stop,
-}
-
-/// What became of an offer.
-#[derive(Debug)]
-pub(crate) enum Offer {
-    /// It is in the queue.
-    Queued,
-    /// There is no room, and the policy lets a publisher wait.
-    WaitForRoom(WaitingPublisher),
-    /// There is no room, and waiting is not to be, or the bus has closed: it is a dead letter already.
-    Dead,
-    /// The policy dropped the new event.
-    Dropped,
-    /// The subscription has ended, does not want the event, or has had all the events it wanted.
-    NotTaken,
-}
-
 impl Slot {
     #[allow(clippy::too_many_arguments, reason = "one caller; a struct would repeat the fields of Slot")]
     pub(crate) fn new(
@@ -171,202 +147,6 @@ impl Slot {
     fn wants_under(&self, settings: &Settings, source: &str) -> bool {
         settings.source.as_ref().is_none_or(|wanted| wanted.matches(source))
             && settings.events_max.is_none_or(|max| self.taken_in.load(Relaxed) < max.get())
-    }
-
-    /// Keeps a place for an event of that size where its publisher would get it back from a full queue: the policy (or the
-    /// caller) does not wait. What room there is belongs to those who wait already.
-    pub(crate) fn keep_place(&self, source: &str, bytes: usize, may_wait: bool) -> Kept<'_> {
-        let settings = self.settings.load();
-        let (refuses, spoken_for) = match settings.when_full {
-            WhenFull::Refuse => (true, false),
-            WhenFull::Wait { .. } => {
-                (!may_wait && !self.saturated.load(Relaxed), self.waiting_publishers.load(Relaxed) > 0)
-            }
-            WhenFull::DropOldest | WhenFull::DropNewest | WhenFull::Spill => (false, false),
-        };
-        if !refuses || !self.kind.is_queued() || !self.wants_under(&settings, source) {
-            return Kept::NotNeeded;
-        }
-        let mut state = self.lock();
-        if state.closed {
-            Kept::NotNeeded
-        } else if !spoken_for && state.queue.keep_place(bytes) {
-            Kept::Place(Place::new(self, bytes))
-        } else if state.queue.is_paused() || state.queue.is_suspended() {
-            Kept::NotNeeded
-        } else {
-            Kept::Full
-        }
-    }
-
-    /// A place that was kept is not used.
-    pub(crate) fn free_place(&self, bytes: usize) {
-        self.lock().queue.free_place(bytes);
-        if self.waiting_publishers.load(Relaxed) > 0 {
-            self.room.notify_one();
-        }
-    }
-
-    /// Whether an event would find no room, and nothing that makes or waits for some. For what can be offered later as well.
-    pub(crate) fn is_full_for(&self, bytes: usize) -> bool {
-        let waits = match self.settings.load().when_full {
-            WhenFull::DropOldest => return false,
-            WhenFull::Wait { .. } => !self.saturated.load(Relaxed),
-            WhenFull::Spill => true,
-            WhenFull::DropNewest | WhenFull::Refuse => false,
-        };
-        self.read_queue(|queue| {
-            let held = queue.is_paused() || queue.is_suspended();
-            !queue.has_room_for(bytes) && (held || !waits)
-        })
-    }
-
-    /// Puts an event into the queue, in the place that was kept for it if one was, or applies the policy.
-    pub(crate) fn offer(
-        self: &Arc<Self>,
-        event: &Arc<Event>,
-        waiter: Option<&Arc<Waiter>>,
-        may_wait: bool,
-        kept: Option<Place<'_>>,
-    ) -> Offer {
-        let settings = self.settings.load();
-        if !self.wants_under(&settings, &event.source) {
-            return Offer::NotTaken;
-        }
-        if event.seq > 0
-            && self.is_durable
-            && let Some(offer) = self.offer_durable(event, waiter, &settings)
-        {
-            return offer;
-        }
-        let Some(last) = self.count_in(settings.events_max) else { return Offer::NotTaken };
-        let item = Item::new(event.clone(), lane_of(&settings, event), waiter.cloned());
-        let offer = self.place(item, &settings, may_wait, kept);
-        if last && let Some(bus) = self.bus.upgrade() {
-            // It has had all it wanted: no further event matches it. What is queued is still handled.
-            bus.unroute(self.number);
-        }
-        offer
-    }
-
-    /// Offers an event once more, outside its turn: a dead letter, or the past. A durable subscription takes it like any
-    /// other event that is not its cursor's.
-    pub(crate) fn offer_again(self: &Arc<Self>, event: &Arc<Event>, letter: Option<u64>, may_wait: bool) -> Offer {
-        let settings = self.settings.load();
-        let mut item = Item::new(event.clone(), lane_of(&settings, event), None);
-        item.letter = letter;
-        self.place(item, &settings, may_wait, None)
-    }
-
-    /// What comes next for a worker of a generation. Cancel-safe: an item is handed out only by returning.
-    pub(crate) async fn next(&self, generation: u64) -> Wake {
-        loop {
-            // To get in line for a notification costs more than to look; look again once in line, lest one be missed.
-            if let Ok(wake) = self.take(generation) {
-                return wake;
-            }
-            let work = self.work.notified();
-            tokio::pin!(work);
-            work.as_mut().enable();
-            let due = match self.take(generation) {
-                Ok(wake) => return wake,
-                Err(due) => due,
-            };
-            match due {
-                None => work.await,
-                Some(due) => tokio::select! {
-                    () = work => {}
-                    () = sleep_until(due) => {}
-                },
-            }
-        }
-    }
-
-    /// Takes what is there now; otherwise says when the next retry is due.
-    fn take(&self, generation: u64) -> Result<Wake, Option<Instant>> {
-        self.take_from(self.lock(), generation)
-    }
-
-    fn take_from(&self, mut state: MutexGuard<'_, State>, generation: u64) -> Result<Wake, Option<Instant>> {
-        if state.closed || state.generation != generation {
-            return Ok(Wake::Stop);
-        }
-        match state.queue.take(Instant::now) {
-            Take::Idle => Err(None),
-            Take::WaitUntil(due) => Err(Some(due)),
-            Take::Item(item) => {
-                // One notification wakes one worker; where more is runnable, it wakes the next.
-                let more = state.queue.has_runnable();
-                self.check_saturation(&state.queue);
-                drop(state);
-                if more {
-                    self.work.notify_one();
-                }
-                // Its own place in line was taken under the lock, so a publisher that waits is seen here.
-                if self.waiting_publishers.load(Relaxed) > 0 {
-                    self.room.notify_one();
-                }
-                if item.tracked {
-                    self.feed.notify_one();
-                }
-                Ok(Wake::Delivery(item))
-            }
-        }
-    }
-
-    /// An item taken before, by its order, is settled.
-    pub(crate) fn settled(&self, order: u64) {
-        let mut state = self.lock();
-        state.queue.settle(order);
-        let more = state.queue.has_runnable();
-        drop(state);
-        if more {
-            self.work.notify_one();
-        }
-        self.progressed();
-    }
-
-    /// The same, and at once what comes next for a worker of a generation, if anything is there.
-    pub(crate) fn settled_and_next(&self, order: u64, generation: u64) -> Option<Box<Item>> {
-        let mut state = self.lock();
-        state.queue.settle(order);
-        let more = state.queue.has_runnable();
-        let next = match self.take_from(state, generation) {
-            Ok(Wake::Delivery(item)) => Some(item),
-            Ok(Wake::Stop) | Err(_) => None,
-        };
-        if more && next.is_none() {
-            // It is for the workers of the next generation.
-            self.work.notify_one();
-        }
-        self.progressed();
-        next
-    }
-
-    /// An item taken before comes again after a delay.
-    pub(crate) fn retry_after(&self, item: Box<Item>, delay: Duration) {
-        let due = after(delay);
-        self.put_back(item, |queue, item| queue.retry(item, due));
-    }
-
-    /// An item taken before comes again at once.
-    pub(crate) fn again(&self, item: Box<Item>) {
-        self.put_back(item, Queue::again);
-    }
-
-    fn put_back(&self, item: Box<Item>, back: impl FnOnce(&mut Queue, Box<Item>)) {
-        let mut state = self.lock();
-        if state.closed {
-            drop(state);
-            let order = item.order;
-            self.leave(*item);
-            return self.settled(order);
-        }
-        back(&mut state.queue, item);
-        drop(state);
-        self.work.notify_one();
-        // What is paused or suspended is idle once nothing of it is in flight.
-        self.progressed();
     }
 
     /// Starts a new generation of workers: those of older ones stop before their next event. Returns its number.
@@ -507,196 +287,12 @@ impl Slot {
         self.read_queue(|queue| queue.is_paused() || queue.is_suspended())
     }
 
-    /// Counts an event in; none where the subscription wants no more, true with the last one it wants.
-    pub(crate) fn count_in(&self, max: Option<NonZeroU64>) -> Option<bool> {
-        let before = self.taken_in.fetch_add(1, Relaxed);
-        match max {
-            Some(max) if before >= max.get() => None,
-            Some(max) => Some(before + 1 == max.get()),
-            None => Some(false),
-        }
-    }
-
-    fn place(self: &Arc<Self>, item: Item, settings: &Settings, may_wait: bool, kept: Option<Place<'_>>) -> Offer {
-        let is_past = item.event.seq > 0;
-        // Who comes while others wait stands behind them; who cannot wait takes the room there is.
-        let overtaking = kept.is_none() && may_wait && self.waiting_publishers.load(Relaxed) > 0;
-        let item = if overtaking && matches!(settings.when_full, WhenFull::Wait { .. }) {
-            Box::new(item)
-        } else {
-            match self.try_place(Box::new(item), kept) {
-                Ok(()) => return Offer::Queued,
-                Err(item) => item,
-            }
-        };
-        if self.is_closed() {
-            if self.bus.upgrade().is_some_and(|bus| bus.phase.load(SeqCst) == phase::CLOSED) {
-                // It was accepted while the bus was still open: no choice of this subscription's.
-                self.bury(*item, DeadReason::Unsubscribed);
-                return Offer::Dead;
-            }
-            settle(item.waiter.as_ref(), &self.name, || Settlement::Dropped);
-            return Offer::NotTaken;
-        }
-        self.counters.full.fetch_add(1, Relaxed);
-        match settings.when_full {
-            WhenFull::Wait { max } if may_wait && !self.saturated.load(Relaxed) && !self.is_held() => {
-                Offer::WaitForRoom(WaitingPublisher::new(self.clone(), item, max))
-            }
-            // Somebody brings the past: it takes as long as it takes.
-            WhenFull::Spill if may_wait && is_past && !self.is_held() => {
-                Offer::WaitForRoom(WaitingPublisher::new(self.clone(), item, PAST_WAIT))
-            }
-            // Spilled is what the journal has; the host's own events, which it has not, have nowhere to go.
-            WhenFull::Wait { .. } | WhenFull::Refuse | WhenFull::Spill => {
-                self.bury(*item, self.full_reason());
-                Offer::Dead
-            }
-            WhenFull::DropNewest => {
-                self.drop_item(*item, settings);
-                Offer::Dropped
-            }
-            WhenFull::DropOldest => self.place_over_oldest(item, settings),
-        }
-    }
-
-    fn place_over_oldest(&self, mut item: Box<Item>, settings: &Settings) -> Offer {
-        loop {
-            let oldest = self.lock().queue.drop_oldest();
-            let Some(oldest) = oldest else {
-                // Everything is waiting for its retry: the new one goes.
-                self.drop_item(*item, settings);
-                return Offer::Dropped;
-            };
-            self.drop_item(*oldest, settings);
-            // The next one of its lane may be runnable now.
-            self.work.notify_one();
-            match self.try_place(item, None) {
-                Ok(()) => return Offer::Queued,
-                Err(back) => item = back,
-            }
-        }
-    }
-
-    fn drop_item(&self, item: Item, settings: &Settings) {
-        self.counters.dropped.fetch_add(1, Relaxed);
-        if settings.dead_letter_drops {
-            self.bury(item, DeadReason::Dropped);
-        } else {
-            settle(item.waiter.as_ref(), &self.name, || Settlement::Dropped);
-        }
-    }
-
-    fn try_place(&self, item: Box<Item>, kept: Option<Place<'_>>) -> Result<(), Box<Item>> {
-        // The lock is released before a place that is not used gives itself back.
-        let mut state = self.lock();
-        if state.closed {
-            return Err(item);
-        }
-        let runnable = match kept {
-            Some(place) => state.queue.push_kept(item, place.used()),
-            None => state.queue.push(item)?,
-        };
-        drop(state);
-        self.counters.matched.fetch_add(1, Relaxed);
-        // What stands behind others of its lane is brought to a worker by whoever settles those.
-        if runnable {
-            self.work.notify_one();
-        }
-        Ok(())
-    }
-
-    fn full_reason(&self) -> DeadReason {
-        self.read_queue(|queue| DeadReason::QueueFull {
-            waiting: queue.waiting(),
-            held: queue.is_paused() || queue.is_suspended(),
-        })
-    }
-
-    fn check_saturation(&self, queue: &Queue) {
-        if self.saturated.load(Relaxed) && queue.is_half_empty() {
-            self.saturated.store(false, Relaxed);
-        }
-    }
-
     fn progressed(&self) {
         self.watchers.tell();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-mod durable;
-
-pub(crate) use durable::Feed;
-
-/// The lane of an event under the settings.
-pub(crate) fn lane_of(settings: &Settings, event: &Event) -> Lane {
-    match &settings.ordering_key {
-        Some(key) => Lane::Keyed(key.of(event)),
-        None if settings.concurrency.get() == 1 => Lane::Whole,
-        None => Lane::Free,
-    }
-}
-
-/// A publisher's place in the line for room. If it goes away (its future is dropped), the event becomes a dead letter: it
-/// was accepted, and other subscriptions may have handled it already.
-#[derive(Debug)]
-pub(crate) struct WaitingPublisher {
-    slot: Arc<Slot>,
-    item: Option<Box<Item>>,
-    /// Longest wait, counted from when it begins to wait.
-    max: Duration,
-}
-
-impl WaitingPublisher {
-    fn new(slot: Arc<Slot>, item: Box<Item>, max: Duration) -> Self {
-        slot.waiting_publishers.fetch_add(1, Relaxed);
-        Self { slot, item: Some(item), max }
-    }
-
-    /// Waits for room. False when the time is up first: the event is a dead letter.
-    pub(crate) async fn wait(mut self) -> bool {
-        let slot = self.slot.clone();
-        let deadline = after(self.max);
-        while let Some(item) = self.item.take() {
-            let room = slot.room.notified();
-            tokio::pin!(room);
-            room.as_mut().enable();
-            match slot.try_place(item, None) {
-                Ok(()) => return true,
-                Err(item) => self.item = Some(item),
-            }
-            if slot.is_closed() {
-                self.give_up(DeadReason::Unsubscribed);
-            } else if slot.is_held() || timeout_at(deadline, room).await.is_err() {
-                slot.saturated.store(true, Relaxed);
-                self.give_up(slot.full_reason());
-            }
-        }
-        false
-    }
-
-    fn give_up(&mut self, reason: DeadReason) {
-        if let Some(item) = self.item.take() {
-            self.slot.bury(*item, reason);
-        }
-    }
-}
-
-impl Drop for WaitingPublisher {
-    fn drop(&mut self) {
-        self.give_up(DeadReason::PublisherGone);
-        self.slot.waiting_publishers.fetch_sub(1, Relaxed);
-        // If this one was woken and did not use its turn, or there is room for more, the next may try.
-        self.slot.room.notify_one();
-        self.slot.progressed();
-        if self.slot.is_exhausted() {
-            // It was the last event, and no worker comes by to see that.
-            self.slot.end();
-        }
     }
 }
 

@@ -15,6 +15,7 @@ mod memory_journal;
 mod model;
 mod old_buses;
 mod publish;
+mod reuse;
 mod stream;
 mod support;
 mod threads;
