@@ -94,7 +94,7 @@ async fn a_worker_that_waits_keeps_no_event_alive() {
     assert!(bus.wait_idle(LONG).await);
     let gone = async {
         while Arc::strong_count(&alive) > 1 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     };
     tokio::time::timeout(LONG, gone).await.expect("the event is let go of");
