@@ -4,6 +4,7 @@
 //! ones are counted together.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
@@ -28,7 +29,7 @@ struct Counted {
 /// Something that was denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Denial {
-    /// What kind of thing: `publish`, `http`, or `other` for what found no room in the list.
+    /// What kind of thing: `publish`, `http`, `tcp`, `udp`, or `other` for what found no room in the list.
     pub what: &'static str,
     /// Why, in the words that the guest or its log was given.
     pub why: String,
@@ -37,17 +38,20 @@ pub struct Denial {
 }
 
 impl Denials {
-    pub(crate) fn note(&self, what: &'static str, why: &str) {
+    /// Counts one. Whether it is the first with these words; none is where the list is full.
+    pub(crate) fn note(&self, what: &'static str, why: &str) -> bool {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let why = prefix(why, WORDS_BYTES_MAX);
         let full = counted.known.len() >= KINDS_MAX;
         match counted.known.entry((what, why.to_owned())) {
-            std::collections::btree_map::Entry::Occupied(mut known) => *known.get_mut() += 1,
-            std::collections::btree_map::Entry::Vacant(_) if full => counted.others += 1,
-            std::collections::btree_map::Entry::Vacant(new) => {
+            Entry::Occupied(mut known) => *known.get_mut() += 1,
+            Entry::Vacant(_) if full => counted.others += 1,
+            Entry::Vacant(new) => {
                 new.insert(1);
+                return true;
             }
         }
+        false
     }
 
     /// All of them, the most frequent first.

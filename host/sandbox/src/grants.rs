@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::endpoint::Endpoint;
 use crate::origin::Origin;
 
 /// What one plugin may touch outside its own memory. The default grants nothing.
@@ -15,6 +16,8 @@ pub struct Grants {
     pub config: bool,
     /// `wasi:http` outgoing: exactly these origins. An empty list is no grant.
     pub http: Vec<Origin>,
+    /// `wasi:sockets`, TCP outgoing: exactly these hosts and ports. An empty list is no grant.
+    pub tcp: Vec<Endpoint>,
     /// `wasi:keyvalue`: a store of the plugin's own, see [`Limits::kv_bytes`](crate::Limits::kv_bytes).
     pub kv: bool,
     /// `wasi:cli/environment`: exactly these variables. The host's own environment is never seen.
@@ -51,6 +54,7 @@ impl fmt::Debug for Grants {
         f.debug_struct("Grants")
             .field("config", &self.config)
             .field("http", &self.http)
+            .field("tcp", &self.tcp)
             .field("kv", &self.kv)
             .field("env", &self.env.keys())
             .field("dirs", &self.dirs)
@@ -62,9 +66,10 @@ impl fmt::Debug for Grants {
 impl Serialize for Grants {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct as _;
-        let mut out = serializer.serialize_struct("Grants", 5)?;
+        let mut out = serializer.serialize_struct("Grants", 6)?;
         out.serialize_field("config", &self.config)?;
         out.serialize_field("http", &self.http)?;
+        out.serialize_field("tcp", &self.tcp)?;
         out.serialize_field("kv", &self.kv)?;
         out.serialize_field("env", &self.env.keys().collect::<Vec<_>>())?;
         out.serialize_field("dirs", &self.dirs)?;

@@ -14,6 +14,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::watch;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use crate::address;
 use crate::log::LogLevel;
 use crate::metrics::Metrics;
 use crate::origin::{Origin, Scheme};
@@ -21,7 +22,6 @@ use crate::plugin_log::PluginLog;
 use crate::template::Inner;
 use connect::{Target, Timeouts};
 
-pub(crate) mod address;
 mod body;
 mod connect;
 pub(crate) mod outgoing;
@@ -134,19 +134,23 @@ async fn send(
         })?),
         Scheme::Http => None,
     };
-    let addresses = match tokio::time::timeout(timeouts.connect, address::resolve(&origin, &template.lookups)).await {
-        Err(_elapsed) => return Err(Error::DnsTimeout),
-        Ok(Err(address::ResolveError::Lookup(error))) => {
-            log.host(LogLevel::Warn, &format!("HTTP request to `{origin}`: name lookup: {error}"));
-            return Err(Error::DnsError { rcode: None, info_code: None });
-        }
-        Ok(Err(address::ResolveError::Private(address))) => {
-            let problem = format!("`{origin}` resolves to {address}, which is not public; grant the address itself");
-            denied(template, log, &problem);
-            return Err(Error::DestinationIpProhibited);
-        }
-        Ok(Ok(addresses)) => addresses,
-    };
+    let addresses =
+        match tokio::time::timeout(timeouts.connect, address::resolve(origin.host(), origin.port(), &template.lookups))
+            .await
+        {
+            Err(_elapsed) => return Err(Error::DnsTimeout),
+            Ok(Err(address::ResolveError::Lookup(error))) => {
+                log.host(LogLevel::Warn, &format!("HTTP request to `{origin}`: name lookup: {error}"));
+                return Err(Error::DnsError { rcode: None, info_code: None });
+            }
+            Ok(Err(address::ResolveError::Private(address))) => {
+                let problem =
+                    format!("`{origin}` resolves to {address}, which is not public; grant the address itself");
+                denied(template, log, &problem);
+                return Err(Error::DestinationIpProhibited);
+            }
+            Ok(Ok(addresses)) => addresses,
+        };
     Metrics::add(&template.metrics.http_requests, 1);
     let (response, driver) = connect::send(Target { origin, addresses, tls }, request, timeouts).await?;
     let between_bytes = timeouts.between_bytes;

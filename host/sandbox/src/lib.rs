@@ -22,10 +22,12 @@
 //! | replies, reasons | [`Limits::reply_bytes`], [`Limits::error_bytes`] | fault `contract`; cut with a note |
 //! | its store | [`Limits::kv_bytes`] and its neighbours, checked by the bus | the guest gets an error |
 //! | HTTP | granted origins, public addresses, [`Limits::http_requests_max`], the deadline | the guest gets an error, the plugin's log a line |
+//! | TCP | granted hosts and ports, public addresses, [`Limits::tcp_connects_max`], [`Limits::tcp_sockets_max`], the deadline | the same |
 //!
 //! A guest that faulted is never entered again: its instance is thrown away, memory, files and connections with it, and the
 //! next delivery makes a new one. The same happens where a call is dropped (the bus stops, the generation is replaced).
 
+mod address;
 mod allocation;
 mod bindings;
 mod cache;
@@ -33,6 +35,7 @@ mod compile;
 mod config;
 mod contract;
 mod denials;
+mod endpoint;
 mod fault;
 mod grants;
 mod handler;
@@ -49,6 +52,7 @@ mod metrics;
 mod origin;
 mod plugin_log;
 mod sandbox;
+mod sockets;
 mod state;
 mod template;
 mod text;
@@ -57,6 +61,7 @@ pub use compile::{CompileError, Component, ComponentInfo};
 pub use config::{PluginSpec, Pooling, SandboxConfig};
 pub use contract::{SUBSCRIBER, WORLD};
 pub use denials::Denial;
+pub use endpoint::{Endpoint, EndpointError};
 pub use grants::{DirGrant, DirMode, Grants};
 pub use handler::SandboxHandler;
 pub use inspect::{Anatomy, Need, NeededImport, Producer, inspect};

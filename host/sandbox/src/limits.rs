@@ -48,6 +48,10 @@ pub struct Limits {
     pub error_bytes: usize,
     /// Outgoing HTTP requests for one event, refused ones included. Default 32.
     pub http_requests_max: u32,
+    /// Outgoing TCP connections and lookups of names for one event, refused ones included. Default 64.
+    pub tcp_connects_max: u32,
+    /// TCP sockets that one instance has at one time. Default 16. They stay open from event to event.
+    pub tcp_sockets_max: u32,
     /// Bytes of all keys and values in the plugin's store: each pair counts with its bucket's name and 64 bytes more. Default
     /// 16 MiB. The bus holds all of it in memory and enforces it, see [`Limits::state`]; each delivery in flight may hold
     /// changes of as much again.
@@ -78,6 +82,8 @@ impl Default for Limits {
             reply_bytes: 1 << 20,
             error_bytes: 4 << 10,
             http_requests_max: 32,
+            tcp_connects_max: 64,
+            tcp_sockets_max: 16,
             kv_bytes: state.total_bytes_max,
             kv_value_bytes: state.value_bytes_max,
             kv_key_bytes: state.key_bytes_max,

@@ -12,13 +12,13 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{InstancePre, Linker};
 use wasmtime_wasi_config::WasiConfigVariables;
 
+use crate::address::LOOKUPS_MAX;
 use crate::bindings::PluginPre;
 use crate::bindings::exports::plugbus::plugin::subscriber::{Event, Failure, Payload, Registration};
 use crate::compile::Component;
 use crate::config::PluginSpec;
 use crate::contract;
 use crate::denials::Denials;
-use crate::http::address::LOOKUPS_MAX;
 use crate::metrics::Metrics;
 use crate::state::{self, State};
 use crate::template::{Inner, Template};

@@ -97,6 +97,12 @@ counters! {
     http_denied,
     /// Outgoing HTTP requests refused: too many for one event.
     http_over_limit,
+    /// Outgoing TCP connections that were let through.
+    tcp_connects,
+    /// Uses of the network by sockets refused: host or port not granted, a private address, listening, UDP.
+    sockets_denied,
+    /// Sockets, connections and lookups of names refused: too many.
+    sockets_over_limit,
     /// Keys read from the store, found or not, and keys listed.
     kv_reads,
     /// Keys written to the store or deleted from it, whatever became of the event.

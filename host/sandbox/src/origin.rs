@@ -70,7 +70,12 @@ impl Origin {
     /// [`OriginError`] names the first thing that is wrong.
     pub fn from_authority(scheme: Scheme, authority: &str) -> Result<Self, OriginError> {
         let text = || format!("{}://{authority}", scheme.as_str());
-        parse_authority(scheme, authority).map_err(|problem| OriginError::new(&text(), problem))
+        Self::parse(scheme, authority).map_err(|problem| OriginError::new(&text(), problem))
+    }
+
+    fn parse(scheme: Scheme, authority: &str) -> Result<Self, &'static str> {
+        let (host, port) = parse_authority(authority)?;
+        Ok(Self { scheme, host, port: port.unwrap_or(scheme.default_port()) })
     }
 
     /// The scheme.
@@ -95,9 +100,18 @@ impl Origin {
     /// address, or as `localhost`. Any other name must resolve to public addresses.
     #[must_use]
     pub fn may_be_private(&self) -> bool {
-        match &self.host {
-            Host::Ip(_) => true,
-            Host::Name(name) => name == "localhost",
+        self.host.may_be_private()
+    }
+}
+
+impl Host {
+    /// Whether it is written so literally that a private or loopback address is what is meant: as an IP address, or as
+    /// `localhost`. Any other name must resolve to public addresses.
+    #[must_use]
+    pub fn may_be_private(&self) -> bool {
+        match self {
+            Self::Ip(_) => true,
+            Self::Name(name) => name == "localhost",
         }
     }
 }
@@ -118,26 +132,28 @@ impl FromStr for Origin {
             "https" => Scheme::Https,
             _ => return Err(fail("its scheme is neither http nor https")),
         };
-        parse_authority(scheme, authority).map_err(fail)
+        Self::parse(scheme, authority).map_err(fail)
     }
 }
 
-fn parse_authority(scheme: Scheme, authority: &str) -> Result<Origin, &'static str> {
+/// A host, and the port where one is written. Pure.
+pub(crate) fn parse_authority(authority: &str) -> Result<(Host, Option<u16>), &'static str> {
     if authority.contains('@') {
         return Err("it has a user part; give credentials to the plugin through its config instead");
     }
     if authority.contains(['/', '?', '#', '\\']) {
-        return Err("it has a path; an origin ends after the host or port");
+        return Err("it has a path; it must end after the host or port");
     }
     let (host, port) = split_port(authority)?;
     let port = match port {
-        None => scheme.default_port(),
+        None => None,
         Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
-            digits.parse().ok().filter(|port| *port != 0).ok_or("its port is not between 1 and 65535")?
+            let port = digits.parse().ok().filter(|port| *port != 0);
+            Some(port.ok_or("its port is not between 1 and 65535")?)
         }
         Some(_) => return Err("its port is not a number"),
     };
-    Ok(Origin { scheme, host: parse_host(host)?, port })
+    Ok((parse_host(host)?, port))
 }
 
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), &'static str> {
@@ -157,7 +173,8 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), &'static str> {
     }
 }
 
-fn parse_host(host: &str) -> Result<Host, &'static str> {
+/// A name, or an address as it stands in a URL. Pure.
+pub(crate) fn parse_host(host: &str) -> Result<Host, &'static str> {
     if let Some(inside) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         let address: Ipv6Addr = inside.parse().map_err(|_| "what stands in brackets is not an IPv6 address")?;
         return Ok(Host::Ip(IpAddr::V6(address)));

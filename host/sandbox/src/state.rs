@@ -2,7 +2,8 @@
 //!
 //! Bounds of what wasmtime keeps here for a guest: at most [`HANDLES_MAX`] resources (streams, descriptors, requests, buckets; a
 //! descriptor is an open file of the host) and [`HANDLES_MAX`] handles, [`RANDOM_BYTES_MAX`] random bytes in one call, 64 KiB
-//! in one read of a stream, [`HEADER_BYTES_MAX`] of HTTP headers. Not bounded here: what a guest writes into a folder that it
+//! in one read of a stream, [`HEADER_BYTES_MAX`] of HTTP headers,
+//! 64 KiB on their way out of each TCP socket. Not bounded here: what a guest writes into a folder that it
 //! was granted for writing (give it a quota or a file system of its own), the names that the host holds while a guest lists a
 //! folder (all of them at once: grant no folder of millions), and the one blocking thread that a file operation
 //! on a dead network mount holds until the system gives up, although the call itself is cut off at its deadline.
@@ -23,6 +24,7 @@ use crate::http::{Gate, outgoing};
 use crate::keyvalue::{self, Pages};
 use crate::limiter::Limiter;
 use crate::plugin_log::PluginLog;
+use crate::sockets::{self, Network};
 use crate::template::Inner;
 
 /// Most resources and most handles of one instance.
@@ -45,13 +47,15 @@ pub(crate) struct State {
     pub(crate) pages: Pages,
     http: WasiHttpCtx,
     gate: Gate,
+    pub(crate) network: Arc<Network>,
 }
 
 impl State {
     /// A store with the data of one instance, its limits and its clock.
     pub(crate) fn store(template: &Arc<Inner>) -> Result<Store<Self>, DirError> {
         let log = PluginLog::new(template.clone());
-        let wasi = wasi(&template.spec.grants, Some(&log))?;
+        let network = Arc::new(Network::new(template.clone(), log.clone()));
+        let wasi = wasi(&template.spec.grants, Some((&log, &network)))?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX.into());
         let mut http = WasiHttpCtx::new();
@@ -60,6 +64,7 @@ impl State {
             template: template.clone(),
             limiter: Limiter::new(&template.spec.limits),
             gate: Gate::new(template.clone(), log.clone()),
+            network,
             log,
             deadline: Instant::now(),
             wasi,
@@ -88,6 +93,7 @@ impl State {
         self.pages.begin();
         self.log.begin(delivery);
         self.gate.begin(deadline);
+        self.network.begin();
     }
 
     /// A call is over: its connections end, its log is complete.
@@ -108,6 +114,7 @@ impl Drop for State {
 pub(crate) fn add_to_linker(linker: &mut Linker<State>, grants: &Grants) -> wasmtime::Result<()> {
     Plugin::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    sockets::add_to_linker(linker)?;
     if !grants.http.is_empty() {
         outgoing::add_to_linker(linker)?;
     }
@@ -129,12 +136,16 @@ pub(crate) struct DirError {
     pub(crate) source: std::io::Error,
 }
 
-/// A WASI context with what is granted and nothing else. Sockets stay refused: that is the builder's default.
-pub(crate) fn wasi(grants: &Grants, log: Option<&PluginLog>) -> Result<WasiCtx, DirError> {
+/// A WASI context with what is granted and nothing else. Without an instance, sockets are refused: the builder's default.
+pub(crate) fn wasi(grants: &Grants, instance: Option<(&PluginLog, &Arc<Network>)>) -> Result<WasiCtx, DirError> {
     let mut builder = WasiCtxBuilder::new();
     builder.max_random_size(RANDOM_BYTES_MAX);
-    if let Some(log) = log {
+    if let Some((log, network)) = instance {
         builder.stdout(log.stdout()).stderr(log.stderr());
+        let network = network.clone();
+        builder
+            .allow_tcp(!grants.tcp.is_empty())
+            .socket_addr_check(move |address, purpose| Box::pin(std::future::ready(network.may_use(address, purpose))));
     }
     for (name, value) in &grants.env {
         builder.env(name, value);

@@ -1,12 +1,16 @@
-//! Origins of HTTP grants.
+//! Origins of HTTP grants, endpoints of TCP grants.
 
-use plugbus::sandbox::{Host, Origin, OriginError};
+use plugbus::sandbox::{Endpoint, Host, Origin, OriginError};
 
 use crate::message;
 
-/// An origin has one way to be written, and is the same however a request names it.
+/// An origin has one way to be written, and is the same however a request names it; so has an endpoint.
 pub fn origin(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match text.parse::<Endpoint>() {
+        Ok(endpoint) => assert_eq!(endpoint.to_string().parse::<Endpoint>().as_ref(), Ok(&endpoint), "{text}"),
+        Err(error) => message::check(&error.to_string()),
+    }
     let origin: Origin = match text.parse() {
         Ok(origin) => origin,
         Err(error) => {

@@ -50,7 +50,7 @@ pub enum Kind {
 
 /// Most filters in `filters` and in `publish`.
 pub const FILTERS_MAX: usize = 64;
-/// Most variables in `[grants.env]`, folders in `[[grants.dirs]]` and origins in `http`.
+/// Most variables in `[grants.env]`, folders in `[[grants.dirs]]`, origins in `http` and endpoints in `tcp`.
 pub const GRANTS_MAX: usize = 64;
 
 const EVENTS: &str = "events";
@@ -110,6 +110,8 @@ pub const KEYS: &[Key] = &[
     key("limits", "reply_bytes", int(0, 256 * MIB, BYTES), "1048576", "Data in one reply."),
     key("limits", "error_bytes", int(64, MIB, BYTES), "4096", "Text of one failure or `init` error. What is over is cut."),
     key("limits", "http_requests_max", int(0, 10_000, "requests"), "32", "Outgoing HTTP requests for one event."),
+    key("limits", "tcp_connects_max", int(0, 10_000, "connections"), "64", "Outgoing TCP connections and lookups of names for one event, refused ones included."),
+    key("limits", "tcp_sockets_max", int(0, 256, "sockets"), "16", "TCP sockets that one instance has at one time. They stay open from event to event until the plugin closes them."),
     key("limits", "kv_bytes", int(1024, 256 * MIB, BYTES), "16777216", "Keys and values in the plugin's store, each pair with its bucket's name and 64 bytes more. All of it is in memory, and each event in flight may hold changes of as much again."),
     key("limits", "kv_value_bytes", int(1, 16 * MIB, BYTES), "65536", "One value in the store. Over `hostcall_bytes` it cannot come."),
     key("limits", "kv_key_bytes", int(64, 4096, BYTES), "256", "One key in the store."),
@@ -119,6 +121,7 @@ pub const KEYS: &[Key] = &[
     key("supervision", "suspend_max_ms", int(1, DAY_MS, MS), "300000", "Bound on the doubling. Not under `suspend_min_ms`."),
     key("grants", "config", Kind::Boolean, "false", "`wasi:config/store` shows the `[config]` table, nested keys joined by dots."),
     key("grants", "http", Kind::Array { max: GRANTS_MAX, of: "origins like `https://api.example.com`" }, "[]", "Outgoing HTTP to exactly these origins."),
+    key("grants", "tcp", Kind::Array { max: GRANTS_MAX, of: "hosts with ports like `redis.example.com:6379`" }, "[]", "Outgoing TCP to exactly these hosts and ports. A name must lead to public addresses, but for `localhost`; write a private address itself (`10.0.0.5:6379`, `[::1]:9000`)."),
     key("grants", "kv", Kind::Boolean, "false", "`wasi:keyvalue`: a store of the plugin's own. What it writes while it handles an event is committed with the ack. In the journal where the plugin is durable, else in memory."),
     key("grants", "env", Kind::Table, "{}", "Environment variables the plugin sees: name and value. It never sees the host's own."),
     key("grants", "dirs", Kind::Array { max: GRANTS_MAX, of: "tables with `host`, `guest` and `mode`" }, "[]", "Folders the plugin sees."),

@@ -1,12 +1,14 @@
 //! Decodes each table of the manifest into types that cannot be wrong.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
 use plugbus_bus::{Filter, OrderingKey, RetryPolicy, SourceFilter, WhenFull};
-use plugbus_sandbox::{DirGrant, DirMode, Grants, Limits, Origin};
+use plugbus_sandbox::{DirGrant, DirMode, Endpoint, Grants, Limits, Origin};
 use toml::de::DeTable;
 
 use super::error::ManifestError;
@@ -153,6 +155,8 @@ fn read_limits(limits: &mut Limits, table: &Section<'_>) -> Result<(), ManifestE
     set(&mut limits.reply_bytes, table.integer("reply_bytes")?, size);
     set(&mut limits.error_bytes, table.integer("error_bytes")?, size);
     set(&mut limits.http_requests_max, table.integer("http_requests_max")?, count);
+    set(&mut limits.tcp_connects_max, table.integer("tcp_connects_max")?, count);
+    set(&mut limits.tcp_sockets_max, table.integer("tcp_sockets_max")?, count);
     set(&mut limits.kv_bytes, table.integer("kv_bytes")?, size);
     set(&mut limits.kv_value_bytes, table.integer("kv_value_bytes")?, size);
     set(&mut limits.kv_key_bytes, table.integer("kv_key_bytes")?, size);
@@ -168,13 +172,6 @@ fn read_supervision(policy: &mut SupervisionPolicy, table: &Section<'_>) -> Resu
 }
 
 fn read_grants(grants: &Section<'_>, plugins_dir: &Path) -> Result<Grants, ManifestError> {
-    let origin = |value: &Value<'_>| {
-        let text = value.get_ref().as_str().ok_or_else(|| grants.wrong("http", value))?;
-        text.parse::<Origin>().map_err(|error| {
-            let found = described(value.get_ref());
-            grants.unexpected("http", value.span(), found, format!("an origin, but {error}"))
-        })
-    };
     let mut dirs: Vec<DirGrant> = Vec::new();
     for value in grants.array("dirs")? {
         let dir = dir_grant(grants, value, plugins_dir)?;
@@ -188,10 +185,23 @@ fn read_grants(grants: &Section<'_>, plugins_dir: &Path) -> Result<Grants, Manif
     Ok(Grants {
         config: grants.boolean("config")?.unwrap_or_default(),
         kv: grants.boolean("kv")?.unwrap_or_default(),
-        http: grants.array("http")?.iter().map(origin).collect::<Result<_, _>>()?,
+        http: parsed::<Origin>(grants, "http", "an origin")?,
+        tcp: parsed::<Endpoint>(grants, "tcp", "a host and port")?,
         env: grants.table("env")?.map(|env| variables(grants, env)).transpose()?.unwrap_or_default(),
         dirs,
     })
+}
+
+/// The elements of an array, each parsed from its text.
+fn parsed<T: FromStr<Err: Display>>(section: &Section<'_>, key: &str, what: &str) -> Result<Vec<T>, ManifestError> {
+    let parse = |value: &Value<'_>| {
+        let text = value.get_ref().as_str().ok_or_else(|| section.wrong(key, value))?;
+        text.parse::<T>().map_err(|error| {
+            let found = described(value.get_ref());
+            section.unexpected(key, value.span(), found, format!("{what}, but {error}"))
+        })
+    };
+    section.array(key)?.iter().map(parse).collect()
 }
 
 fn variables(grants: &Section<'_>, env: &DeTable<'_>) -> Result<BTreeMap<String, String>, ManifestError> {

@@ -61,6 +61,8 @@ publish_bytes = 4
 kv_bytes = 5000
 kv_value_bytes = 600
 kv_key_bytes = 70
+tcp_connects_max = 8
+tcp_sockets_max = 0
 
 [supervision]
 budget = 2
@@ -72,6 +74,7 @@ suspend_max_ms = 6
 config = true
 kv = true
 http = ["https://api.example.com", "http://127.0.0.1:8080"]
+tcp = ["redis.example.com:6379", "[::1]:9000"]
 env = { TOKEN = "hunter2" }
 
 [[grants.dirs]]
@@ -106,6 +109,9 @@ list = [1, 2.5, true, { deep = 1979-05-27 }]
     assert_eq!(manifest.supervision.suspend_max, Duration::from_millis(6));
     let grants = &manifest.grants;
     assert_eq!((grants.config, grants.kv, grants.http.len(), grants.env["TOKEN"].as_str()), (true, true, 2, "hunter2"));
+    let endpoints: Vec<_> = grants.tcp.iter().map(ToString::to_string).collect();
+    assert_eq!(endpoints, ["redis.example.com:6379", "[::1]:9000"]);
+    assert_eq!((manifest.limits.tcp_connects_max, manifest.limits.tcp_sockets_max), (8, 0));
     assert_eq!(grants.dirs[0].host, Path::new("plugins.d/data"));
     assert_eq!((grants.dirs[0].mode, grants.dirs[1].mode), (DirMode::ReadWrite, DirMode::ReadOnly));
     assert_eq!(grants.dirs[1].host, Path::new("/srv/in"));
@@ -263,6 +269,15 @@ fn an_error_names_file_line_column_and_the_nearest_right_key() {
             "`supervision.suspend_min_ms` is left out; expected at most `suspend_max_ms`, which is 20",
         ),
         ("[grants]\nhttp = [\"example.com\"]", "p.toml:2:9: `grants.http` is \"example.com\"; expected an origin"),
+        (
+            "[grants]\ntcp = [\"a:1\",\n \"b\"]",
+            "p.toml:3:2: `grants.tcp` is \"b\"; expected a host and port, but `b` is not an endpoint: it has no port",
+        ),
+        (
+            "[grants]\ntcp = \"a:1\"",
+            "p.toml:2:7: `grants.tcp` is \"a:1\"; expected an array of at most 64 hosts with ports",
+        ),
+        ("[grants]\ntcp = [6379]", "p.toml:2:8: `grants.tcp` is 6379; expected an array"),
         ("[[grants.dirs]]\nhost = \"a\"", "p.toml:1:1: key `grants.dirs.guest` is missing"),
         ("[[grants.dirs]]\nhost = \"a\"\nguest = \"a\"", "expected an absolute path"),
         ("[[grants.dirs]]\nhost = \"a\"\nguest = \"/a/../b\"", "expected an absolute path"),

@@ -34,6 +34,12 @@ const PLUGIN: &[Field] = &[
     Field::counter("http_requests", "Outgoing HTTP requests that were let through."),
     Field::counter("http_denied", "Outgoing HTTP requests refused: origin not granted, or a private address."),
     Field::counter("http_over_limit", "Outgoing HTTP requests refused: too many for one event."),
+    Field::counter("tcp_connects", "Outgoing TCP connections that were let through."),
+    Field::counter(
+        "sockets_denied",
+        "Uses of sockets refused: endpoint not granted, a private address, listening, UDP.",
+    ),
+    Field::counter("sockets_over_limit", "Sockets, connections and lookups of names refused: too many."),
     Field::counter("kv_reads", "Keys read from the store."),
     Field::counter("kv_writes", "Keys written to the store or deleted from it."),
     Field::counter("kv_refused", "Operations on the store refused."),

@@ -145,7 +145,6 @@ async fn no_link_leads_out_of_a_granted_folder() {
 /// Of `wasi:sockets/network`, `error-code`.
 const ACCESS_DENIED: u32 = 1;
 /// The same: `permanent-resolver-failure`.
-const NO_RESOLVER: u32 = 20;
 
 #[tokio::test]
 async fn sockets_are_linked_and_refused() {
@@ -160,7 +159,7 @@ async fn sockets_are_linked_and_refused() {
     let tcp = refused("(call $tcp (i32.const 0) (i32.const 512))", ACCESS_DENIED).wasi(&[TCP]);
     let udp = Wasi { component: TCP.component.replace("tcp", "udp").leak(), name: "udp", ty: TCP.ty };
     let udp = refused("(call $udp (i32.const 0) (i32.const 512))", ACCESS_DENIED).wasi(&[udp]);
-    let lookup = refused("(call $resolve (call $net) (i32.const 2048) (i32.const 9) (i32.const 512))", NO_RESOLVER)
+    let lookup = refused("(call $resolve (call $net) (i32.const 2048) (i32.const 9) (i32.const 512))", ACCESS_DENIED)
         .items(data(2048, "localhost"))
         .wasi(&[NETWORK, RESOLVE]);
     for (guest, name) in [(tcp, "tcp"), (udp, "udp"), (lookup, "lookup")] {

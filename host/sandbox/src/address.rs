@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::origin::{Host, Origin};
+use crate::origin::Host;
 
 /// Most lookups of names at one time, for one generation of a plugin.
 pub(crate) const LOOKUPS_MAX: usize = 4;
 
 /// Why a host has no address to connect to.
 #[derive(Debug)]
-pub(super) enum ResolveError {
+pub(crate) enum ResolveError {
     /// The name is not found, or the resolver does not answer.
     Lookup(std::io::Error),
     /// The name leads to an address that is not public, for example this one.
@@ -27,20 +27,21 @@ pub(super) enum ResolveError {
 /// Most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
 
-/// The addresses of an origin that may be connected to; at least one.
+/// The addresses of a host that may be connected to, each with this port; at least one.
 ///
 /// An address written in the grant is meant literally. `localhost` is loopback and nothing else. Any other name must lead
 /// to public addresses: those that are not are left out, and a name with no other is refused.
-pub(super) async fn resolve(
-    origin: &Origin,
+pub(crate) async fn resolve(
+    host: &Host,
+    port: u16,
     lookups: &Arc<Semaphore>,
 ) -> std::result::Result<Vec<SocketAddr>, ResolveError> {
-    let target = match origin.host() {
-        Host::Ip(address) => return Ok(vec![SocketAddr::new(*address, origin.port())]),
-        Host::Name(name) => (name.clone(), origin.port()),
+    let target = match host {
+        Host::Ip(address) => return Ok(vec![SocketAddr::new(*address, port)]),
+        Host::Name(name) => (name.clone(), port),
     };
     let found = bounded(lookups, move || target.to_socket_addrs()).await.map_err(ResolveError::Lookup)?;
-    choose(found, origin.may_be_private())
+    choose(found, host.may_be_private())
 }
 
 /// Runs something that blocks on a thread for that, when its turn has come. It keeps its turn to its end, even where nobody
@@ -74,7 +75,7 @@ fn choose(
 /// Whether an address is of the public internet: neither this machine, nor its network, nor any of the special ranges
 /// (IANA's registries for special-purpose addresses). An IPv6 address that carries an IPv4 address is judged by that one.
 /// Pure.
-pub(super) fn is_public(address: IpAddr) -> bool {
+fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => match embedded_v4(address) {
