@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use crate::support::host::{Place, TestHost};
 
 mod http;
+mod secrets;
 mod tcp;
 
 /// A place with a folder `data` beside the plugins, and something outside of it.

@@ -10,6 +10,7 @@ mod error;
 mod json;
 mod keys;
 mod reader;
+mod secrets;
 mod sections;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::endpoint::Endpoint;
 use crate::origin::Origin;
+use crate::secrets::SecretGrant;
 
 /// What one plugin may touch outside its own memory. The default grants nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Grants {
     pub env: BTreeMap<String, String>,
     /// `wasi:filesystem`: exactly these folders.
     pub dirs: Vec<DirGrant>,
+    /// What the host puts into HTTP requests, in the place of placeholders that the guest has. Where it is, never what it is.
+    pub secrets: Vec<SecretGrant>,
 }
 
 /// One folder of the host that a plugin sees.
@@ -58,6 +61,7 @@ impl fmt::Debug for Grants {
             .field("kv", &self.kv)
             .field("env", &self.env.keys())
             .field("dirs", &self.dirs)
+            .field("secrets", &self.secrets)
             .finish()
     }
 }
@@ -66,13 +70,14 @@ impl fmt::Debug for Grants {
 impl Serialize for Grants {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct as _;
-        let mut out = serializer.serialize_struct("Grants", 6)?;
+        let mut out = serializer.serialize_struct("Grants", 7)?;
         out.serialize_field("config", &self.config)?;
         out.serialize_field("http", &self.http)?;
         out.serialize_field("tcp", &self.tcp)?;
         out.serialize_field("kv", &self.kv)?;
         out.serialize_field("env", &self.env.keys().collect::<Vec<_>>())?;
         out.serialize_field("dirs", &self.dirs)?;
+        out.serialize_field("secrets", &self.secrets)?;
         out.end()
     }
 }

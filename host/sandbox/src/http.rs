@@ -4,7 +4,8 @@
 //! name cannot be pointed somewhere else between the check and the connection). It follows no redirect: a guest that does
 //! makes a new request, which goes through the same gate. What bounds it: `http_requests_max` for each event, the call's
 //! deadline for each phase of a request, four lookups of names at one time, one connection for each request, 64 KiB of the connection's read buffer. When the
-//! call ends, its connections end, whatever the guest still holds. Every refusal is counted and written to the plugin's log.
+//! call ends, its connections end, whatever the guest still holds. Secrets go into requests and are taken out of answers here
+//! ([`secrets`]). Every refusal is counted and written to the plugin's log.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use connect::{Target, Timeouts};
 mod body;
 mod connect;
 pub(crate) mod outgoing;
+mod secrets;
 
 /// The gate of one instance.
 pub(crate) struct Gate {
@@ -70,19 +72,19 @@ impl Gate {
             return Err(Error::ConnectionLimitReached);
         };
         self.requests_left = left;
-        let origin = origin(request).map_err(|problem| self.deny(&problem))?;
+        let origin = origin(request).map_err(|problem| self.deny("http", &problem))?;
         if request.method() == Method::CONNECT {
-            return Err(self.deny("CONNECT would lead past the granted origin"));
+            return Err(self.deny("http", "CONNECT would lead past the granted origin"));
         }
         if self.template.spec.grants.http.contains(&origin) {
             Ok(origin)
         } else {
-            Err(self.deny(&format!("origin `{origin}` is not granted; add it to `http` under `[grants]`")))
+            Err(self.deny("http", &format!("origin `{origin}` is not granted; add it to `http` under `[grants]`")))
         }
     }
 
-    fn deny(&self, problem: &str) -> Error {
-        denied(&self.template, &self.log, problem);
+    fn deny(&self, what: &'static str, problem: &str) -> Error {
+        denied(&self.template, &self.log, what, problem);
         Error::HttpRequestDenied
     }
 
@@ -95,11 +97,12 @@ impl Gate {
 impl WasiHttpHooks for Gate {
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _request_done: Driver,
     ) -> Box<dyn Future<Output = Result<(Response, Driver), Error>> + Send> {
-        let origin = match self.admit(&request) {
+        let admitted = self.admit(&request).and_then(|origin| self.fill(&origin, &mut request).map(|()| origin));
+        let origin = match admitted {
             Ok(origin) => origin,
             Err(error) => return Box::new(std::future::ready(Err(error))),
         };
@@ -120,7 +123,7 @@ impl WasiHttpHooks for Gate {
 }
 
 async fn send(
-    template: &Inner,
+    template: &Arc<Inner>,
     log: &PluginLog,
     origin: Origin,
     request: Request<WasiBody>,
@@ -146,16 +149,16 @@ async fn send(
             Ok(Err(address::ResolveError::Private(address))) => {
                 let problem =
                     format!("`{origin}` resolves to {address}, which is not public; grant the address itself");
-                denied(template, log, &problem);
+                denied(template, log, "http", &problem);
                 return Err(Error::DestinationIpProhibited);
             }
             Ok(Ok(addresses)) => addresses,
         };
     Metrics::add(&template.metrics.http_requests, 1);
-    let (response, driver) = connect::send(Target { origin, addresses, tls }, request, timeouts).await?;
-    let between_bytes = timeouts.between_bytes;
-    let body_end = end.clone();
-    let response = response.map(|body| body::Guarded::new(body, between_bytes, body_end).boxed_unsync());
+    let (mut response, driver) = connect::send(Target { origin, addresses, tls }, request, timeouts).await?;
+    secrets::hide(&template.secrets, response.headers_mut());
+    let (between_bytes, body_end, inner) = (timeouts.between_bytes, end.clone(), template.clone());
+    let response = response.map(|body| body::Guarded::new(inner, body, between_bytes, body_end).boxed_unsync());
     let driver: Driver = Box::new(async move {
         tokio::select! {
             result = driver => result,
@@ -165,9 +168,9 @@ async fn send(
     Ok((response, driver))
 }
 
-fn denied(template: &Inner, log: &PluginLog, problem: &str) {
+fn denied(template: &Inner, log: &PluginLog, what: &'static str, problem: &str) {
     Metrics::add(&template.metrics.http_denied, 1);
-    template.denials.note("http", problem);
+    template.denials.note(what, problem);
     log.host(LogLevel::Warn, &format!("HTTP request refused: {problem}"));
 }
 

@@ -22,6 +22,7 @@
 //! | replies, reasons | [`Limits::reply_bytes`], [`Limits::error_bytes`] | fault `contract`; cut with a note |
 //! | its store | [`Limits::kv_bytes`] and its neighbours, checked by the bus | the guest gets an error |
 //! | HTTP | granted origins, public addresses, [`Limits::http_requests_max`], the deadline | the guest gets an error, the plugin's log a line |
+//! | secrets | [`SECRETS_MAX`] of [`SECRET_CHARS`], their origins | the guest gets an error, the plugin's log a line |
 //! | TCP | granted hosts and ports, public addresses, [`Limits::tcp_connects_max`], [`Limits::tcp_sockets_max`], the deadline | the same |
 //!
 //! A guest that faulted is never entered again: its instance is thrown away, memory, files and connections with it, and the
@@ -52,6 +53,7 @@ mod metrics;
 mod origin;
 mod plugin_log;
 mod sandbox;
+mod secrets;
 mod sockets;
 mod state;
 mod template;
@@ -71,6 +73,9 @@ pub use log::{LogLevel, LogLine, LogSink, TracingLog};
 pub use metrics::{FUEL_STEPS, MetricsSnapshot};
 pub use origin::{Host, Origin, OriginError, Scheme};
 pub use sandbox::{Sandbox, SandboxError};
+pub use secrets::{
+    SECRET_CHARS, SECRETS_MAX, SecretError, SecretGrant, SecretName, SecretNameError, SecretProblem, SecretSource,
+};
 pub use template::{StartError, Template};
 
 /// Most filters that `init` may register.

@@ -20,6 +20,7 @@ use crate::config::PluginSpec;
 use crate::contract;
 use crate::denials::Denials;
 use crate::metrics::Metrics;
+use crate::secrets::{SECRETS_MAX, SecretError, Secrets};
 use crate::state::{self, State};
 use crate::template::{Inner, Template};
 use crate::text::cut;
@@ -42,6 +43,9 @@ pub enum LinkError {
         #[source]
         source: std::io::Error,
     },
+    /// The value of a secret cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// A setting of the plugin that cannot work.
     #[error("{0}")]
     Spec(String),
@@ -71,13 +75,14 @@ impl MissingGrant {
 }
 
 impl Component {
-    /// Links the component as one plugin: checks its grants and opens its folders. Runs nothing of the guest.
+    /// Links the component as one plugin: checks its grants, opens its folders and reads its secrets. Runs nothing of the guest.
     ///
     /// # Errors
     /// [`LinkError`] names each missing grant by its import.
-    pub fn link(&self, spec: PluginSpec) -> Result<Template, LinkError> {
+    pub fn link(&self, mut spec: PluginSpec) -> Result<Template, LinkError> {
         check_grants(&self.info().imports, &spec)?;
         check_spec(&spec)?;
+        let secrets = Secrets::read(&mut spec)?;
         let config_variables = config_variables(&spec)?;
         // Opened once here, so that a missing folder shows when the plugin is loaded; each instance opens its own.
         state::wasi(&spec.grants, None).map_err(|error| LinkError::Dir {
@@ -96,6 +101,7 @@ impl Component {
             pre: PluginPre::new(pre).map_err(contract)?,
             publisher: format!("plugin/{}", spec.name).into(),
             config_variables,
+            secrets,
             spec,
             metrics: Metrics::default(),
             denials: Denials::default(),
@@ -130,6 +136,13 @@ fn check_spec(spec: &PluginSpec) -> Result<(), LinkError> {
     }
     if let Some((name, _)) = spec.grants.env.iter().find(|(_, value)| value.contains('\0')) {
         return fail(format!("granted variable `{name}` has a zero byte in its value"));
+    }
+    if spec.grants.secrets.len() > SECRETS_MAX {
+        return fail(format!("{} secrets are granted; at most {SECRETS_MAX} can be", spec.grants.secrets.len()));
+    }
+    let mut names = BTreeSet::new();
+    if let Some(twice) = spec.grants.secrets.iter().find(|secret| !names.insert(&secret.name)) {
+        return fail(format!("two secrets have the name `{}`", twice.name));
     }
     let mut seen = BTreeSet::new();
     for dir in &spec.grants.dirs {
@@ -229,6 +242,15 @@ mod tests {
         assert_eq!(check(|_| {}), Ok(()));
         assert!(check(|spec| spec.limits.memory_bytes = 1 << 40).is_err());
         assert!(check(|spec| spec.grants.env = [("A=B".into(), "".into())].into()).is_err());
+        let secret = || crate::SecretGrant {
+            name: "s".parse().unwrap(),
+            source: crate::SecretSource::Env("X".into()),
+            origins: Vec::new(),
+            expose: false,
+        };
+        let mut twice = PluginSpec::new("x");
+        twice.grants.secrets = vec![secret(), secret()];
+        assert!(check_spec(&twice).is_err());
         assert!(check(|spec| spec.config_json = "[]".into()).is_err());
         assert!(check(|spec| spec.config_json = "{".into()).is_err());
         let dir = |guest: &str| crate::DirGrant { host: "/".into(), guest: guest.into(), mode: Default::default() };

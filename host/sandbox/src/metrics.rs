@@ -97,6 +97,8 @@ counters! {
     http_denied,
     /// Outgoing HTTP requests refused: too many for one event.
     http_over_limit,
+    /// Outgoing HTTP requests refused: a secret in them that their origin may not have, or too many.
+    secrets_denied,
     /// Outgoing TCP connections that were let through.
     tcp_connects,
     /// Uses of the network by sockets refused: host or port not granted, a private address, listening, UDP.

@@ -14,6 +14,7 @@ use crate::handler::SandboxHandler;
 use crate::inspect::NeededImport;
 use crate::instance::Instance;
 use crate::metrics::{Metrics, MetricsSnapshot};
+use crate::secrets::Secrets;
 use crate::state::State;
 
 /// One generation of a plugin: a component with its limits and grants. Cloning shares it, counters included.
@@ -31,6 +32,8 @@ pub(crate) struct Inner {
     pub(crate) publisher: Arc<str>,
     /// For `wasi:config/store`; empty where it is not granted.
     pub(crate) config_variables: WasiConfigVariables,
+    /// With their values, as they were when it was linked.
+    pub(crate) secrets: Secrets,
     pub(crate) metrics: Metrics,
     pub(crate) denials: Denials,
     /// Turns for lookups of names.

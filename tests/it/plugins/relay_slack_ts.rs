@@ -1,5 +1,7 @@
 //! `relay-slack-ts`, a plugin in TypeScript, against servers on this machine: HTTP and the store from QuickJS.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use plugbus::bus::{Event, Payload};
 use serde_json::{Value, json};
 use toml::Table;
@@ -15,13 +17,17 @@ const TOPIC: &str = "hook.notification.bash";
 async fn start(origin: &str, change: impl FnOnce(&mut Table)) -> TestHost {
     let manifest = shipped::changed_manifest(NAME, |table| {
         let config = table["config"].as_table_mut().unwrap();
-        config.insert("url".into(), format!("{origin}/services/T0?x=1").into());
+        config.insert("url".into(), format!("{origin}/services/${{secret:webhook}}?x=1").into());
         change(config);
         table["grants"].as_table_mut().unwrap().insert("http".into(), vec![origin.to_owned()].into());
+        let secret = table["secrets"]["webhook"].as_table_mut().unwrap();
+        secret.extend([("file".into(), "../webhook".into()), ("origins".into(), vec![origin.to_owned()].into())]);
         let times = [("deadline_ms".to_owned(), 120_000.into()), ("deadline_init_ms".to_owned(), 120_000.into())];
         table.insert("limits".into(), Table::from_iter(times).into());
     });
     let host = TestHost::start().await;
+    std::fs::write(host.beside("webhook"), "T0/B0/hunter2\n").unwrap();
+    std::fs::set_permissions(host.beside("webhook"), std::fs::Permissions::from_mode(0o600)).unwrap();
     host.put_plugin(NAME, shipped::component(NAME), &manifest);
     host.until_running(NAME).await;
     host
@@ -50,7 +56,7 @@ async fn an_event_is_posted_as_the_template_says() {
     host.bus().publish(Event::draft(TOPIC).unwrap().payload(payload)).await.unwrap();
     host.until("it is posted", || host.stats(NAME).acked == 1).await;
     let [request] = &server.requests()[..] else { panic!("one request") };
-    assert_eq!(request.line, "POST /services/T0?x=1 HTTP/1.1");
+    assert_eq!(request.line, "POST /services/T0/B0/hunter2?x=1 HTTP/1.1");
     assert_eq!(request.header("content-type"), Some("application/json"));
     assert_eq!(texts(&server), [shipped::sample(NAME, "expected")]);
     assert_eq!(failed(&host), []);

@@ -6,6 +6,7 @@ mod author;
 mod check;
 mod damage;
 mod emit;
+mod explain;
 #[cfg(target_os = "linux")]
 mod faults;
 mod folder;

@@ -84,6 +84,7 @@ pub const KEYS: &[Key] = &[
     key("", "limits", Kind::Table, "see below", "Bounds on what the plugin uses."),
     key("", "supervision", Kind::Table, "see below", "When a faulting plugin is suspended."),
     key("", "grants", Kind::Table, "nothing", "What the plugin may touch."),
+    key("", "secrets", Kind::Table, "{}", "Values that the plugin uses without seeing them: one table `[secrets.NAME]` for each, at most 16. `${secret:NAME}` in a text of `[config]` or `[grants.env]` is a placeholder for the plugin; the host puts the value there in headers, path and query of HTTP requests."),
     key("", "config", Kind::Table, "{}", "Handed to the plugin's `init` as a JSON object. Free form, at most 32 tables or arrays deep."),
     key("queue", "events_max", int(1, 1_000_000, EVENTS), "1024", "Events that may wait, those waiting for a retry included."),
     key("queue", "bytes_max", int(1, 4096 * MIB, BYTES), "67108864", "Bytes of events that may wait. One event is always taken, whatever its size."),
@@ -128,6 +129,10 @@ pub const KEYS: &[Key] = &[
     key("grants.dirs", "host", Kind::Text, "required", "Folder on the host. A relative path starts at the plugins folder."),
     key("grants.dirs", "guest", Kind::Text, "required", "Absolute path under which the plugin sees it, for example `/data`."),
     key("grants.dirs", "mode", Kind::Choice(&["read-only", "read-write"]), "\"read-only\"", "What the plugin may do there."),
+    key("secrets", "env", Kind::Text, "none", "The variable of the daemon's environment that has the value. This or `file`. A value has 8 to 8192 printable ASCII characters."),
+    key("secrets", "file", Kind::Text, "none", "The file that has the value; nobody but its owner may read or write it (mode 600). A relative path starts at the plugins folder. Read at each load and reload of the plugin."),
+    key("secrets", "origins", Kind::Array { max: GRANTS_MAX, of: "origins like `https://api.example.com`" }, "required unless `expose` is true", "The origins that may have the value, each also in `http` under `[grants]`; by https, but for `localhost` and addresses. A request with the placeholder to another origin is refused."),
+    key("secrets", "expose", Kind::Boolean, "false", "Give the plugin the value itself. For what the host cannot put in: signatures, bodies, TCP."),
 ];
 
 /// The keys of one table.
@@ -170,6 +175,7 @@ pub fn reference() -> String {
             let title = match key.section {
                 "" => "Top of the file".into(),
                 "grants.dirs" => "`[[grants.dirs]]`".into(),
+                "secrets" => "`[secrets.NAME]`".into(),
                 name => format!("`[{name}]`"),
             };
             // Writing to a String cannot fail.

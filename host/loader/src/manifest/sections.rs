@@ -8,13 +8,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use plugbus_bus::{Filter, OrderingKey, RetryPolicy, SourceFilter, WhenFull};
-use plugbus_sandbox::{DirGrant, DirMode, Endpoint, Grants, Limits, Origin};
-use toml::de::DeTable;
+use plugbus_sandbox::{DirGrant, DirMode, Endpoint, Grants, Limits, Origin, SecretGrant};
 
 use super::error::ManifestError;
 use super::keys::GRANTS_MAX;
 use super::reader::{Section, Value, described, quoted};
-use super::{Manifest, json};
+use super::{Manifest, json, secrets};
 use crate::supervise::SupervisionPolicy;
 
 /// Most bytes in a variable of `[grants.env]`, name and value each.
@@ -43,11 +42,16 @@ pub(super) fn manifest(top: &Section<'_>, plugins_dir: &Path) -> Result<Manifest
     if let Some(supervision) = top.section("supervision", "supervision")? {
         read_supervision(&mut manifest.supervision, &supervision)?;
     }
-    if let Some(grants) = top.section("grants", "grants")? {
-        manifest.grants = read_grants(&grants, plugins_dir)?;
+    let grants = top.section("grants", "grants")?;
+    if let Some(grants) = &grants {
+        manifest.grants = read_grants(grants, plugins_dir)?;
+    }
+    manifest.grants.secrets = secrets::secrets(top, &manifest.grants.http, plugins_dir)?;
+    if let Some(grants) = &grants {
+        manifest.grants.env = variables(grants, &manifest.grants.secrets)?;
     }
     if let Some(config) = top.table("config")? {
-        manifest.config_json = json::object(top.source(), config)?;
+        manifest.config_json = json::object(top.source(), config, &manifest.grants.secrets)?;
     }
     Ok(manifest)
 }
@@ -187,13 +191,18 @@ fn read_grants(grants: &Section<'_>, plugins_dir: &Path) -> Result<Grants, Manif
         kv: grants.boolean("kv")?.unwrap_or_default(),
         http: parsed::<Origin>(grants, "http", "an origin")?,
         tcp: parsed::<Endpoint>(grants, "tcp", "a host and port")?,
-        env: grants.table("env")?.map(|env| variables(grants, env)).transpose()?.unwrap_or_default(),
         dirs,
+        // What they need of the secrets comes later.
+        ..Grants::default()
     })
 }
 
 /// The elements of an array, each parsed from its text.
-fn parsed<T: FromStr<Err: Display>>(section: &Section<'_>, key: &str, what: &str) -> Result<Vec<T>, ManifestError> {
+pub(super) fn parsed<T: FromStr<Err: Display>>(
+    section: &Section<'_>,
+    key: &str,
+    what: &str,
+) -> Result<Vec<T>, ManifestError> {
     let parse = |value: &Value<'_>| {
         let text = value.get_ref().as_str().ok_or_else(|| section.wrong(key, value))?;
         text.parse::<T>().map_err(|error| {
@@ -204,7 +213,8 @@ fn parsed<T: FromStr<Err: Display>>(section: &Section<'_>, key: &str, what: &str
     section.array(key)?.iter().map(parse).collect()
 }
 
-fn variables(grants: &Section<'_>, env: &DeTable<'_>) -> Result<BTreeMap<String, String>, ManifestError> {
+fn variables(grants: &Section<'_>, secrets: &[SecretGrant]) -> Result<BTreeMap<String, String>, ManifestError> {
+    let Some(env) = grants.table("env")? else { return Ok(BTreeMap::new()) };
     if env.len() > GRANTS_MAX {
         return Err(grants.broken("env", format!("a table of at most {GRANTS_MAX} variables")));
     }
@@ -215,10 +225,13 @@ fn variables(grants: &Section<'_>, env: &DeTable<'_>) -> Result<BTreeMap<String,
             let expected = "names that are not empty and have neither `=` nor NUL".into();
             return Err(grants.unexpected("env", name.span(), format!("`{}`", quoted(text)), expected));
         }
+        let span = || value.span();
         // The value is not quoted: it may be a secret.
         match value.get_ref().as_str() {
             Some(value) if value.len() <= ENV_BYTES_MAX && !value.contains('\0') => {
-                variables.insert(text.to_string(), value.to_owned());
+                let expanded = secrets::expand(value, secrets)
+                    .map_err(|(found, expected)| grants.unexpected("env", span(), found, expected))?;
+                variables.insert(text.to_string(), expanded.into_owned());
             }
             _ => {
                 let found = format!("of type {} for `{}`", value.get_ref().type_str(), quoted(text));

@@ -9,6 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod secrets;
+
 fn parse(text: &str) -> Result<Manifest, ManifestError> {
     Manifest::parse(Path::new("plugins.d/p.toml"), text.as_bytes(), Path::new("plugins.d"))
 }
@@ -19,11 +21,15 @@ fn bad(text: &str) -> String {
     parse(text).map(|_| ()).expect_err(text).to_string()
 }
 
+/// Tables of which there may be several: they have keys that must be there.
+const IN_TABLES: [&str; 2] = ["grants.dirs", "secrets"];
+
 /// A manifest with one key set.
 fn with(key: &Key, value: &str) -> String {
     let lines = match key.section {
         "" => String::new(),
         "grants.dirs" => "[[grants.dirs]]\nhost = \"h\"\nguest = \"/g\"\n".into(),
+        "secrets" => "[secrets.s]\nenv = \"S\"\norigins = [\"https://a.b\"]\n".into(),
         section => format!("[{section}]\n"),
     };
     format!("{lines}{} = {value}\n", key.name)
@@ -159,7 +165,7 @@ fn a_durable_plugin_begins_at_a_word_or_a_number() {
 #[test]
 fn an_empty_manifest_is_the_default_and_the_documented_defaults_are_the_real_ones() {
     assert_eq!(good(""), Manifest::default());
-    for key in KEYS.iter().filter(|key| key.section != "grants.dirs") {
+    for key in KEYS.iter().filter(|key| !IN_TABLES.contains(&key.section)) {
         // What depends on the host has no literal.
         if key.default.contains(" where ") {
             continue;
@@ -208,6 +214,7 @@ fn every_key_refuses_a_value_of_another_type() {
         };
         let text = match key.section {
             "grants.dirs" => format!("[[grants.dirs]]\n{} = {wrong}\n", key.name),
+            "secrets" => format!("[secrets.s]\n{} = {wrong}\n", key.name),
             _ => with(key, wrong),
         };
         assert!(parse(&text).is_err(), "{text}");

@@ -34,6 +34,10 @@ const PLUGIN: &[Field] = &[
     Field::counter("http_requests", "Outgoing HTTP requests that were let through."),
     Field::counter("http_denied", "Outgoing HTTP requests refused: origin not granted, or a private address."),
     Field::counter("http_over_limit", "Outgoing HTTP requests refused: too many for one event."),
+    Field::counter(
+        "secrets_denied",
+        "Outgoing HTTP requests refused: a secret in them that their origin may not have.",
+    ),
     Field::counter("tcp_connects", "Outgoing TCP connections that were let through."),
     Field::counter(
         "sockets_denied",

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use plugbus::config::Config;
-use plugbus::loader::manifest::KEYS;
+use plugbus::loader::manifest::{KEYS, Manifest};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -40,6 +40,16 @@ fn the_embedding_of_the_readme_is_the_example() {
     let block = readme.split("```rust\n").find(|block| block.contains("Host::builder()")).unwrap();
     let block = block.split("```").next().unwrap();
     assert!(include_str!("../../examples/embed.rs").contains(block), "not in examples/embed.rs:\n{block}");
+}
+
+#[test]
+fn the_manifest_of_the_readme_is_taken() {
+    let readme = read("README.md");
+    let block = readme.split("```toml\n").find(|block| block.contains("[secrets.")).unwrap();
+    let manifest =
+        Manifest::parse(Path::new("README.md"), block.split("```").next().unwrap().as_bytes(), Path::new(""));
+    let grants = manifest.unwrap().grants;
+    assert_eq!((grants.http.len(), grants.tcp.len(), grants.secrets.len()), (2, 3, 1));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The body of a response, which ends with an error when it is too slow or when the call that asked for it is over.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,8 +12,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::Error;
 
+use super::secrets;
+use crate::template::Inner;
+
 /// A body with a clock.
 pub(super) struct Guarded {
+    template: Arc<Inner>,
     body: Incoming,
     between_bytes: Duration,
     timer: Pin<Box<Sleep>>,
@@ -21,12 +26,17 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    pub(super) fn new(body: Incoming, between_bytes: Duration, mut end: watch::Receiver<()>) -> Self {
+    pub(super) fn new(
+        template: Arc<Inner>,
+        body: Incoming,
+        between_bytes: Duration,
+        mut end: watch::Receiver<()>,
+    ) -> Self {
         let end = Box::pin(async move {
             // The sender never sends: the only change is its end.
             let _ended = end.changed().await;
         });
-        Self { body, between_bytes, timer: Box::pin(tokio::time::sleep(between_bytes)), end, over: false }
+        Self { template, body, between_bytes, timer: Box::pin(tokio::time::sleep(between_bytes)), end, over: false }
     }
 }
 
@@ -42,7 +52,14 @@ impl Body for Guarded {
         }
         if let Poll::Ready(frame) = std::pin::pin!(this.body.frame()).poll(context) {
             this.timer.as_mut().reset(Instant::now() + this.between_bytes);
-            return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
+            let template = &this.template;
+            let hidden = |mut frame: Frame<Bytes>| {
+                if let Some(trailers) = frame.trailers_mut() {
+                    secrets::hide(&template.secrets, trailers);
+                }
+                frame
+            };
+            return Poll::Ready(frame.map(|frame| frame.map(hidden).map_err(Error::from)));
         }
         match this.timer.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Some(Err(Error::ConnectionReadTimeout))),

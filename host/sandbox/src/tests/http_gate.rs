@@ -20,9 +20,14 @@ struct Probe {
 
 impl Probe {
     async fn new(origins: &[&str]) -> Self {
+        Self::with(origins, Vec::new()).await
+    }
+
+    async fn with(origins: &[&str], secrets: Vec<crate::SecretGrant>) -> Self {
         let lines = Arc::new(Lines::default());
         let mut spec = PluginSpec { log: lines.clone(), ..spec() };
         spec.grants.http = origins.iter().map(|origin| origin.parse().unwrap()).collect();
+        spec.grants.secrets = secrets;
         spec.limits.http_requests_max = 3;
         let template = template(&Guest::default(), spec).await;
         let mut gate = Gate::new(template.inner.clone(), PluginLog::new(template.inner.clone()));
@@ -68,6 +73,48 @@ async fn server(answer: &'static str) -> u16 {
 async fn wait_for_end(stream: &mut TcpStream) {
     let mut rest = [0; 64];
     while matches!(stream.read(&mut rest).await, Ok(count) if count > 0) {}
+}
+
+/// A server that sends the path of a request back in a trailer.
+async fn trailing() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let count = stream.read(&mut request).await.unwrap();
+        let request = String::from_utf8_lossy(&request[..count]).into_owned();
+        let path = request.split(' ').nth(1).unwrap();
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-path\r\n\r\n";
+        let answer = format!("{head}2\r\nhi\r\n0\r\nx-path: {path}\r\n\r\n");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        wait_for_end(&mut stream).await;
+    });
+    port
+}
+
+#[tokio::test]
+async fn trailers_that_repeat_a_secret_have_its_placeholder() {
+    let origin = format!("http://127.0.0.1:{}", trailing().await);
+    // A variable that is surely there.
+    let secret = crate::SecretGrant {
+        name: "s".parse().unwrap(),
+        source: crate::SecretSource::Env("CARGO_MANIFEST_DIR".into()),
+        origins: vec![origin.parse().unwrap()],
+        expose: false,
+    };
+    let placeholder = secret.placeholder();
+    let mut probe = Probe::with(&[&origin], vec![secret]).await;
+    let body: WasiBody = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let request = ::http::Request::get(format!("{origin}/{placeholder}")).body(body).unwrap();
+    let sent = probe.gate.send_request(request, None, Box::new(async { Ok(()) }));
+    let (response, driver) = Pin::from(sent).await.unwrap();
+    let driver = tokio::spawn(Pin::from(driver));
+    let collected = response.into_body().collect().await.unwrap();
+    driver.abort();
+    let trailers = collected.trailers().unwrap();
+    assert_eq!(trailers["x-path"], format!("/{placeholder}"));
+    assert_eq!(collected.to_bytes(), "hi");
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
