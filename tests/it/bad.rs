@@ -6,6 +6,7 @@ mod case;
 mod files;
 mod handle;
 mod init;
+mod messaging;
 mod publish;
 mod run;
 mod special;

@@ -11,6 +11,7 @@ mod grants;
 mod kv;
 mod logs;
 mod manage;
+mod messaging;
 mod plugins;
 mod released;
 mod reload;

@@ -135,6 +135,7 @@ fn in_words(report: &CheckReport) -> String {
     let log: Vec<String> = report.log.iter().map(log_line).collect();
     output::fields(&[
         ("plugin", report.name.clone()),
+        ("contract", report.contract.package().to_owned()),
         ("filters", format!("{filters}{matching}")),
         ("outcome", report.outcome.to_owned()),
         ("reason", output::printable(report.reason.as_deref().unwrap_or_default())),

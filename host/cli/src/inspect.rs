@@ -37,7 +37,7 @@ fn in_words(report: &InspectReport) -> String {
         ("plugin", output::printable(&report.name)),
         ("size", format!("{} bytes, {} core modules", anatomy.size_bytes, anatomy.core_modules)),
         ("sha256", anatomy.sha256.clone()),
-        ("contract", anatomy.contract.as_ref().map_or_else(String::new, |version| format!("plugbus:plugin {version}"))),
+        ("contract", anatomy.contract.clone().unwrap_or_default()),
         ("refused", output::printable(anatomy.refused.as_deref().unwrap_or_default())),
         ("language", anatomy.language.unwrap_or("not told").to_owned()),
         ("made by", anatomy.producers.iter().map(producer).collect::<Vec<_>>().join("\n")),

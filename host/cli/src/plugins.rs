@@ -105,7 +105,7 @@ fn inspect(global: &Global, name: String) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn head(plugin: &Value) -> [(&'static str, String); 16] {
+fn head(plugin: &Value) -> [(&'static str, String); 17] {
     let time = |pointer: &str| plugin.pointer(pointer).and_then(Value::as_u64).map(output::time).unwrap_or_default();
     [
         ("name", text(plugin, "/name")),
@@ -116,6 +116,7 @@ fn head(plugin: &Value) -> [(&'static str, String); 16] {
         ("sha256", text(plugin, "/sha256")),
         ("component sha256", text(plugin, "/wasm_sha256")),
         ("component bytes", text(plugin, "/size_bytes")),
+        ("contract", text(plugin, "/contract")),
         ("filters", text(plugin, "/filters")),
         ("may publish to", text(plugin, "/publish")),
         ("instances", text(plugin, "/instances")),

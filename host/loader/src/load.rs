@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plugbus_bus::{Fault, Filter, SubscribeError};
-use plugbus_sandbox::{CompileError, Component, LinkError, Sandbox, SandboxHandler, StartError, Template};
+use plugbus_sandbox::{CompileError, Component, Contract, LinkError, Sandbox, SandboxHandler, StartError, Template};
 
 use crate::capture::{Capture, CaptureError, Identity};
 use crate::config::LoaderConfig;
@@ -57,8 +57,10 @@ pub enum LoadError {
         source: StartError,
     },
     /// Nobody says which events the plugin wants.
-    #[error("`{}` registers no filters and its manifest has none; return some from `init`, or write `filters = [\"…\"]` into `{name}.toml`", path.display())]
+    #[error("`{}` registers no filters and its manifest has none; {} `filters = [\"…\"]` into `{name}.toml`", path.display(), contract.how_to_have_filters())]
     NoFilters {
+        /// What the component follows, which has a function to register some or has not.
+        contract: Contract,
         /// The file.
         path: PathBuf,
         /// The plugin.
@@ -154,13 +156,14 @@ pub(crate) async fn load(
         }
     };
     let template = link(&component, &manifest, config, name, &path).await?;
+    let contract = template.info().contract;
     let handlers = start(&template, manifest.settings.concurrency.get(), &path).await?;
     let filters = match (manifest.filters.is_empty(), handlers.first()) {
         (false, _) => manifest.filters.clone(),
         (true, first) => first.map(|first| first.filters().to_vec()).unwrap_or_default(),
     };
     if filters.is_empty() {
-        return Err(LoadError::NoFilters { path, name: name.clone() });
+        return Err(LoadError::NoFilters { contract, path, name: name.clone() });
     }
     Ok(Loaded { manifest, component, template, handlers, filters })
 }

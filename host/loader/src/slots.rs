@@ -190,6 +190,7 @@ impl Running {
             publish: manifest.publish.clone(),
             instances: settings.concurrency.get(),
             fresh: manifest.fresh,
+            contract: info.contract,
             imports: info.imports.clone(),
             exports: info.exports.clone(),
             ordering_key: ordering_key(settings),

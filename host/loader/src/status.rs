@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use plugbus_bus::{Filter, SubscriptionStats};
-use plugbus_sandbox::{Denial, Grants, Limits, MetricsSnapshot, NeededImport};
+use plugbus_sandbox::{Contract, Denial, Grants, Limits, MetricsSnapshot, NeededImport};
 use serde::Serialize;
 
 use crate::capture::Identity;
@@ -84,6 +84,8 @@ pub struct RunningStatus {
     pub instances: u32,
     /// Whether each event has a new instance.
     pub fresh: bool,
+    /// The contract that the component follows, with its version.
+    pub contract: Contract,
     /// What the component imports.
     pub imports: Vec<String>,
     /// What the component exports.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use plugbus_bus::{Delivery, Draft, EventLimits, Fault, Filter, Handler, InvalidEvent, Name, NameError, Outbox, State};
 use plugbus_loader::manifest::{Manifest, ManifestError};
-use plugbus_sandbox::{CompileError, LinkError, Sandbox, SandboxConfig, SandboxError, SandboxHandler, StartError};
+use plugbus_sandbox::{
+    CompileError, Contract, LinkError, Sandbox, SandboxConfig, SandboxError, SandboxHandler, StartError,
+};
 
 mod report;
 
@@ -77,6 +79,14 @@ pub enum CheckError {
         /// Why.
         source: StartError,
     },
+    /// Nobody says which events it wants.
+    #[error("{} registers no filters and its manifest has none; {} `filters = [\"…\"]` into {}", path.display(), contract.how_to_have_filters(), path.with_extension("toml").display())]
+    NoFilters {
+        /// The component.
+        path: PathBuf,
+        /// What it follows, which has a function to register some or has not.
+        contract: Contract,
+    },
     /// A host task ended before its time.
     #[error("the check was cut off")]
     CutOff(#[from] tokio::task::JoinError),
@@ -131,7 +141,7 @@ impl Checker {
         let (manifest, _) = read_manifest(wasm, manifest)?;
         let log = Arc::new(Collected::default());
         let handler = start(wasm, &name, &manifest, log.clone()).await?;
-        let filters = if manifest.filters.is_empty() { handler.filters().to_vec() } else { manifest.filters.clone() };
+        let filters = filters(wasm, &manifest, &handler)?;
         Ok(Self { name, filters, manifest, handler, log, events: 0 })
     }
 
@@ -172,6 +182,16 @@ pub(crate) fn read_manifest(wasm: &Path, manifest: Option<PathBuf>) -> Result<(M
         Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => Ok((Manifest::default(), None)),
         Err(source) => Err(CheckError::Read { path, source }),
     }
+}
+
+/// The filters in force: the manifest's, or else those that `init` registered. There must be some, as in a daemon.
+pub(crate) fn filters(path: &Path, manifest: &Manifest, handler: &SandboxHandler) -> Result<Vec<Filter>, CheckError> {
+    let filters = if manifest.filters.is_empty() { handler.filters() } else { &manifest.filters };
+    if filters.is_empty() {
+        let contract = handler.template().info().contract;
+        return Err(CheckError::NoFilters { path: path.to_owned(), contract });
+    }
+    Ok(filters.to_vec())
 }
 
 /// Compiles, links and starts one instance.

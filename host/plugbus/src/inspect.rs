@@ -71,8 +71,9 @@ pub async fn run(inspect: Inspect) -> Result<InspectReport, CheckError> {
     let missing_grants = missing(&anatomy, &manifest);
     let (mut filters, mut not_started) = (Some(manifest.filters.clone()).filter(|given| !given.is_empty()), None);
     if start && anatomy.refused.is_none() && missing_grants.is_empty() {
-        match check::start(&path, &name, &manifest, std::sync::Arc::default()).await {
-            Ok(handler) => filters = filters.or_else(|| Some(handler.filters().to_vec())),
+        let started = check::start(&path, &name, &manifest, std::sync::Arc::default()).await;
+        match started.and_then(|handler| check::filters(&path, &manifest, &handler)) {
+            Ok(found) => filters = Some(found),
             Err(error) => not_started = Some(chain(&error)),
         }
     }

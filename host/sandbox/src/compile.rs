@@ -12,13 +12,13 @@ use bytes::Bytes;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::contract;
+use crate::contract::{self, Contract};
 use crate::sandbox::Sandbox;
 use crate::text::cut;
 
 pub(crate) mod sniff;
 
-/// A compiled component of the plugbus world. Cloning shares the code.
+/// A compiled component of one of the host's contracts. Cloning shares the code.
 #[derive(Clone)]
 pub struct Component {
     pub(crate) inner: Arc<Compiled>,
@@ -34,6 +34,8 @@ pub(crate) struct Compiled {
 /// What a component is, as far as it can be told without running it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ComponentInfo {
+    /// Which contract it follows.
+    pub contract: Contract,
     /// Imports by name, with versions, sorted.
     pub imports: Vec<String>,
     /// Exports by name, with versions, sorted.
@@ -88,9 +90,10 @@ pub enum CompileError {
     Invalid(String),
     /// A component of another world.
     #[error(
-        "the component is of another world: {problem}; a plugin exports `{}` (world `{}`)",
+        "the component is of another world: {problem}; a plugin exports `{}` (world `{}`), or `{}`",
         contract::SUBSCRIBER,
-        contract::WORLD
+        contract::WORLD,
+        contract::INCOMING_HANDLER
     )]
     ForeignWorld {
         /// What is missing, and the nearest thing found.
@@ -157,9 +160,9 @@ fn compile(sandbox: Sandbox, wasm: &[u8]) -> Result<Component, CompileError> {
     let mut exports: Vec<String> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
     imports.sort_unstable();
     exports.sort_unstable();
-    contract::check_exports(&exports)?;
+    let contract = contract::of(&exports)?;
     contract::check_imports(&imports)?;
-    let info = ComponentInfo { imports, exports, size_bytes: wasm.len(), sha256: hex(&Sha256::digest(wasm)) };
+    let info = ComponentInfo { contract, imports, exports, size_bytes: wasm.len(), sha256: hex(&Sha256::digest(wasm)) };
     Ok(Component { inner: Arc::new(Compiled { sandbox, component, info }) })
 }
 

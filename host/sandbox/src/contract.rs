@@ -1,6 +1,9 @@
-//! The contract with a plugin, by the names of interfaces: what it must export, what it may import, and with which grant.
+//! The contracts with a plugin, by the names of interfaces: what it must export, what it may import, and with which grant.
 //!
-//! The same table is in `wit/world.wit` for authors; change both together.
+//! A component is told by its exports. One that exports both contracts, to run here and elsewhere, is a plugin of the first: it
+//! says more. The table of imports is in `wit/world.wit` for authors too; change both together.
+
+use serde::{Serialize, Serializer};
 
 use crate::compile::CompileError;
 use crate::grants::Grants;
@@ -10,6 +13,55 @@ use crate::text::prefix;
 pub const WORLD: &str = "plugbus:plugin/plugin@0.1.0";
 /// The interface that a plugin exports.
 pub const SUBSCRIBER: &str = "plugbus:plugin/subscriber@0.1.0";
+/// The interface that a component made for other hosts exports.
+pub const INCOMING_HANDLER: &str = "wasi:messaging/incoming-handler@0.2.0-draft";
+/// The largest of the worlds around it.
+const MESSAGING_WORLD: &str = "wasi:messaging/messaging-request-reply@0.2.0-draft";
+
+/// What host and component have agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contract {
+    /// plugbus's own: `init` registers filters and has the configuration, `handle` gets events.
+    Plugin,
+    /// `wasi:messaging`: one function that gets messages. Filters can only come from the manifest.
+    Messaging,
+}
+
+impl Contract {
+    /// The world that the host offers.
+    #[must_use]
+    pub fn world(self) -> &'static str {
+        match self {
+            Self::Plugin => WORLD,
+            Self::Messaging => MESSAGING_WORLD,
+        }
+    }
+
+    /// Package and version that the host speaks.
+    #[must_use]
+    pub fn package(self) -> &'static str {
+        match self {
+            Self::Plugin => "plugbus:plugin@0.1.0",
+            Self::Messaging => "wasi:messaging@0.2.0-draft",
+        }
+    }
+
+    /// How a plugin that has no filters gets some.
+    #[must_use]
+    pub fn how_to_have_filters(self) -> &'static str {
+        match self {
+            Self::Plugin => "return some from `init`, or write",
+            Self::Messaging => "a `wasi:messaging` component has no `init` to register any in: write",
+        }
+    }
+}
+
+/// As [`Contract::package`].
+impl Serialize for Contract {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.package())
+    }
+}
 
 /// What an import needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +84,7 @@ pub(crate) enum Import {
 const FREE: &[(&str, &str, &[&str])] = &[
     ("plugbus:plugin", "0.1", &["publisher", "types"]),
     ("wasi:logging", "0.1.0-draft", &["logging"]),
+    ("wasi:messaging", "0.2.0-draft", &["types", "producer", "request-reply"]),
     (
         "wasi:cli",
         "0.2",
@@ -117,20 +170,35 @@ fn fits(version: &str, have: &str) -> bool {
     patch && numbers.next().is_none() && series == [wanted.next(), wanted.next()]
 }
 
-/// The version of the contract that an export stands for, if it is the subscriber of one. Pure.
-pub(crate) fn version_of(export: &str) -> Option<&str> {
-    export.strip_prefix("plugbus:plugin/subscriber@")
+/// Package and version of the contract that a component exports, which need not be one that this host speaks. Pure.
+pub(crate) fn named(exports: &[String]) -> Option<String> {
+    if of(exports) == Ok(Contract::Messaging) {
+        return Some(Contract::Messaging.package().to_owned());
+    }
+    let found = |interface: &str, package: &str| {
+        let version = exports.iter().find_map(|name| name.strip_prefix(interface));
+        version.map(|version| format!("{package}@{version}"))
+    };
+    found("plugbus:plugin/subscriber@", "plugbus:plugin")
+        .or_else(|| found("wasi:messaging/incoming-handler@", "wasi:messaging"))
 }
 
-/// Checks that a component exports the contract. Pure.
-pub(crate) fn check_exports(exports: &[String]) -> Result<(), CompileError> {
+/// Which contract a component exports. Pure.
+pub(crate) fn of(exports: &[String]) -> Result<Contract, CompileError> {
     let subscriber = "plugbus:plugin/subscriber@";
     if exports.iter().any(|name| name.strip_prefix(subscriber).is_some_and(|version| fits(version, "0.1"))) {
-        return Ok(());
+        return Ok(Contract::Plugin);
+    }
+    if exports.iter().any(|name| name == INCOMING_HANDLER) {
+        return Ok(Contract::Messaging);
     }
     let named = |what: &str| exports.iter().find(|name| name.starts_with(what)).map(|name| shown(name));
     let problem = if let Some(near) = named(subscriber) {
         format!("it exports `{near}`, and this host speaks 0.1; build it against this host's wit folder")
+    } else if let Some(near) = named("wasi:messaging/incoming-handler") {
+        format!("it exports `{near}`, and this host has 0.2.0-draft of it; build it against that")
+    } else if let Some(near) = named("wasmcloud:messaging/handler") {
+        format!("it exports `{near}`, which is one host's own; build it against `wasi:messaging`")
     } else if let Some(near) = named("plugbus:plugin") {
         format!("it exports `{near}` but no subscriber")
     } else if named("wasi:cli/run").is_some() {
@@ -204,6 +272,9 @@ mod tests {
             ("wasi:keyvalue/atomics@0.2.0-draft", Import::KeyValue),
             ("wasi:keyvalue/batch@0.2.0-draft2", Import::OtherVersion("0.2.0-draft")),
             ("wasi:keyvalue/watcher@0.2.0-draft", Import::Unknown),
+            ("wasi:messaging/producer@0.2.0-draft", Import::Free),
+            ("wasi:messaging/types@0.2.0", Import::OtherVersion("0.2.0-draft")),
+            ("wasi:messaging/consumer@0.2.0-draft", Import::Unknown),
             ("env", Import::Unknown),
             ("", Import::Unknown),
         ];
@@ -214,13 +285,13 @@ mod tests {
 
     #[test]
     fn a_foreign_world_is_named_by_the_nearest_export() {
-        let check = |names: &[&str]| check_exports(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-        assert_eq!(check(&["plugbus:plugin/subscriber@0.1.0"]), Ok(()));
-        assert_eq!(check(&["other", "plugbus:plugin/subscriber@0.1.9"]), Ok(()));
-        let table: [(&[&str], &str); 6] = [
+        let check = |names: &[&str]| of(&owned(names));
+        let table: [(&[&str], &str); 8] = [
             (&[], "exports nothing"),
             (&["plugbus:plugin/subscriber@0.2.0"], "speaks 0.1"),
             (&["plugbus:plugin/other@0.1.0"], "no subscriber"),
+            (&["wasi:messaging/incoming-handler@0.3.0"], "this host has 0.2.0-draft"),
+            (&["wasmcloud:messaging/handler@0.2.0"], "against `wasi:messaging`"),
             (&["wasi:cli/run@0.2.3"], "a command"),
             (&["wasi:http/incoming-handler@0.2.3"], "an HTTP server"),
             (&["a:b/c", "x"], "`a:b/c`, `x`"),
@@ -228,7 +299,33 @@ mod tests {
         for (names, expected) in table {
             let message = check(names).unwrap_err().to_string();
             assert!(message.contains(expected) && message.contains(SUBSCRIBER), "{message}");
+            assert!(message.contains(INCOMING_HANDLER), "{message}");
         }
+    }
+
+    fn owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_contract_is_told_by_the_exports_and_the_hosts_own_comes_first() {
+        let table: [(&[&str], Contract, &str); 5] = [
+            (&["plugbus:plugin/subscriber@0.1.0"], Contract::Plugin, "plugbus:plugin@0.1.0"),
+            (&["other", "plugbus:plugin/subscriber@0.1.9"], Contract::Plugin, "plugbus:plugin@0.1.9"),
+            (&["other", INCOMING_HANDLER], Contract::Messaging, "wasi:messaging@0.2.0-draft"),
+            (&[INCOMING_HANDLER, SUBSCRIBER], Contract::Plugin, "plugbus:plugin@0.1.0"),
+            (&["plugbus:plugin/subscriber@0.2.0", INCOMING_HANDLER], Contract::Messaging, "wasi:messaging@0.2.0-draft"),
+        ];
+        for (names, contract, package) in table {
+            assert_eq!(
+                (of(&owned(names)), named(&owned(names))),
+                (Ok(contract), Some(package.to_owned())),
+                "{names:?}"
+            );
+        }
+        assert_eq!(named(&owned(&["wasi:messaging/incoming-handler@9"])).as_deref(), Some("wasi:messaging@9"));
+        assert_eq!(named(&owned(&["wasi:cli/run@0.2.0"])), None);
+        assert_eq!(serde_json::to_value(Contract::Messaging).unwrap(), "wasi:messaging@0.2.0-draft");
     }
 
     #[test]

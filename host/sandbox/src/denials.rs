@@ -29,7 +29,7 @@ struct Counted {
 /// Something that was denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Denial {
-    /// What kind of thing: `publish`, `http`, `secret`, `tcp`, `udp`, or `other` for what found no room in the list.
+    /// What kind of thing: `publish`, `http`, `secret`, `tcp`, `udp`, `request`, or `other` for what found no room in the list.
     pub what: &'static str,
     /// Why, in the words that the guest or its log was given.
     pub why: String,

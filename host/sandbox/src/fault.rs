@@ -10,6 +10,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::limiter::Limiter;
 use crate::limits::Limits;
+use crate::messaging::HeldTooMuch;
 use crate::state::HANDLES_MAX;
 use crate::text::{cut, prefix};
 
@@ -80,6 +81,9 @@ impl Context<'_> {
         }
         if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
             return (FaultKind::Contract, "no room for another instance in the pool; raise instances_max".into());
+        }
+        if let Some(held) = error.downcast_ref::<HeldTooMuch>() {
+            return (FaultKind::HostCall { limit_bytes: limits.hostcall_bytes }, held.to_string());
         }
         let message = format!("{:#}", error.root_cause());
         let full = matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full));

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbus_bus::{BoxFuture, Delivery, EventLimits, Failure, Fault, FaultKind, Filter, Handler, Outcome, Reply};
+use plugbus_bus::{BoxFuture, Delivery, Failure, Fault, FaultKind, Filter, Handler, Outcome, Payload, Reply};
 
 use crate::bindings::plugbus::plugin::types;
 use crate::imports;
@@ -61,7 +61,10 @@ impl SandboxHandler {
         cancelled.0 = None;
         let outcome = match answer? {
             Ok(None) => Ok(Reply(None)),
-            Ok(Some(payload)) => Ok(Reply(Some(check_reply(template, delivery, payload)?))),
+            Ok(Some(payload)) => {
+                check_reply(template, delivery, &payload)?;
+                Ok(Reply(Some(payload)))
+            }
             Err(failure) => {
                 Metrics::add(&template.metrics.failures, 1);
                 Err(from_guest(template, failure).into())
@@ -98,15 +101,8 @@ fn near_limit(bytes: u64, limit: u64) -> bool {
     u128::from(bytes) * 4 > u128::from(limit) * 3
 }
 
-fn check_reply(
-    template: &Inner,
-    delivery: &Delivery,
-    payload: types::PayloadResult,
-) -> Result<plugbus_bus::Payload, Fault> {
-    let event_limits = template.spec.event_limits;
-    let data_bytes_max = event_limits.data_bytes_max.min(template.spec.limits.reply_bytes);
-    let limits = EventLimits { data_bytes_max, ..event_limits };
-    imports::reply(payload, &delivery.event.topic, limits).map_err(|error| {
+fn check_reply(template: &Inner, delivery: &Delivery, payload: &Payload) -> Result<(), Fault> {
+    imports::check_reply(template, &delivery.event.topic, payload).map_err(|error| {
         template.metrics.fault(FaultKind::Contract);
         Fault::new(FaultKind::Contract, format!("the reply is not acceptable: {error}"))
     })

@@ -1,4 +1,4 @@
-//! What a guest may call: `plugbus:plugin/publisher` and `wasi:logging`.
+//! What a guest may call: `plugbus:plugin/publisher` and `wasi:logging`; how anything that it publishes is staged.
 //!
 //! Everything that comes in here is untrusted. It is bounded by the hostcall fuel before it arrives; topic, attributes and
 //! sizes are checked here, and the outbox of the delivery bounds number and bytes. Nothing waits.
@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use plugbus_bus::{Delivery, Draft, EventLimits, InvalidEvent, Payload, Topic};
+use plugbus_bus::{Delivery, Draft, Event, EventLimits, InvalidEvent, Payload, Topic, TopicError};
 
 use crate::bindings::plugbus::plugin::publisher::{self, PublishError};
 use crate::bindings::plugbus::plugin::types::{self, BodyResult, PayloadResult};
@@ -25,50 +25,81 @@ impl publisher::Host for State {
         payload: PayloadResult,
         extensions: Vec<(String, String)>,
     ) -> Result<String, PublishError> {
-        let result = publish(&self.template, self.log.delivery().as_deref(), &topic, payload, extensions);
-        let metrics = &self.template.metrics;
-        let counter = match &result {
-            Ok(_) => &metrics.publishes,
-            Err(PublishError::Denied(_)) => &metrics.publishes_denied,
-            Err(PublishError::Invalid(_)) => &metrics.publishes_invalid,
-            Err(PublishError::OverLimit(_)) => &metrics.publishes_over_limit,
-        };
-        Metrics::add(counter, 1);
-        if let Err(PublishError::Denied(why)) = &result {
-            self.template.denials.note("publish", why);
-        }
-        result
+        stage(self, &topic, |_| (from_guest(payload), extensions)).map_err(|error| match error {
+            NotStaged::Denied(_) => PublishError::Denied(error.to_string()),
+            NotStaged::Topic(_) | NotStaged::Event(_) => PublishError::Invalid(error.to_string()),
+            NotStaged::Full(_) => PublishError::OverLimit(error.to_string()),
+        })
     }
 }
 
-fn publish(
+/// Why something was not taken for publishing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotStaged {
+    /// The manifest or the moment does not allow it.
+    #[error("{0}")]
+    Denied(String),
+    /// The topic is none.
+    #[error("topic {0}")]
+    Topic(TopicError),
+    /// It is no acceptable event.
+    #[error(transparent)]
+    Event(InvalidEvent),
+    /// Over the number or bytes for one event.
+    #[error("{0}")]
+    Full(String),
+}
+
+/// Checks what a guest publishes and stages it in the outbox of the event at hand; what becomes of it is counted, whichever
+/// interface it came by. `parts` makes payload and extensions, given the event that they follow from.
+pub(crate) fn stage(
+    state: &State,
+    topic: &str,
+    parts: impl FnOnce(&Event) -> (Payload, Vec<(String, String)>),
+) -> Result<String, NotStaged> {
+    let result = try_stage(&state.template, state.log.delivery().as_deref(), topic, parts);
+    let metrics = &state.template.metrics;
+    let counter = match &result {
+        Ok(_) => &metrics.publishes,
+        Err(NotStaged::Denied(_)) => &metrics.publishes_denied,
+        Err(NotStaged::Topic(_) | NotStaged::Event(_)) => &metrics.publishes_invalid,
+        Err(NotStaged::Full(_)) => &metrics.publishes_over_limit,
+    };
+    Metrics::add(counter, 1);
+    if let Err(NotStaged::Denied(why)) = &result {
+        state.template.denials.note("publish", why);
+    }
+    result
+}
+
+fn try_stage(
     template: &Inner,
     delivery: Option<&Delivery>,
     topic: &str,
-    payload: PayloadResult,
-    extensions: Vec<(String, String)>,
-) -> Result<String, PublishError> {
+    parts: impl FnOnce(&Event) -> (Payload, Vec<(String, String)>),
+) -> Result<String, NotStaged> {
     let Some(delivery) = delivery else {
-        return Err(PublishError::Denied("publishing is not allowed in init; publish while handling an event".into()));
+        return Err(NotStaged::Denied("publishing is not allowed in init; publish while handling an event".into()));
     };
-    let topic = Topic::parse(topic).map_err(|error| PublishError::Invalid(format!("topic {error}")))?;
+    let topic = Topic::parse(topic).map_err(NotStaged::Topic)?;
     if topic.is_host() {
-        return Err(PublishError::Denied(InvalidEvent::HostTopic(topic).to_string()));
+        return Err(NotStaged::Denied(InvalidEvent::HostTopic(topic).to_string()));
     }
     if !template.spec.publish.iter().any(|filter| filter.matches(&topic)) {
-        return Err(PublishError::Denied(format!(
+        return Err(NotStaged::Denied(format!(
             "the `publish` filters of the manifest do not cover `{topic}`; add `publish = [\"{topic}\"]`"
         )));
     }
-    let mut draft = Draft::new(topic).source(template.publisher.clone()).payload(from_guest(payload));
+    let (payload, extensions) = parts(&delivery.event);
+    let mut draft = Draft::new(topic).source(template.publisher.clone()).payload(payload);
     draft.extensions = extensions.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     // With what is passed on, so that what is staged here is not refused when it is released.
     let draft = draft.caused_by(&delivery.event);
-    template.spec.event_limits.check(&draft).map_err(|error| PublishError::Invalid(error.to_string()))?;
+    template.spec.event_limits.check(&draft).map_err(NotStaged::Event)?;
     delivery
         .outbox
         .publish(&template.publisher, &delivery.event, draft)
-        .map_err(|full| PublishError::OverLimit(full.to_string()))
+        .map_err(|full| NotStaged::Full(full.to_string()))
 }
 
 impl logging::Host for State {
@@ -85,15 +116,16 @@ impl logging::Host for State {
     }
 }
 
-/// A reply, checked against the limits of an event and of the plugin.
-pub(crate) fn reply(payload: PayloadResult, topic: &Topic, limits: EventLimits) -> Result<Payload, InvalidEvent> {
-    let draft = Draft::new(topic.clone()).payload(from_guest(payload));
-    limits.check(&draft)?;
-    Ok(draft.payload)
+/// Checks a reply against the limits of an event and of the plugin.
+pub(crate) fn check_reply(template: &Inner, topic: &Topic, payload: &Payload) -> Result<(), InvalidEvent> {
+    let event_limits = template.spec.event_limits;
+    let data_bytes_max = event_limits.data_bytes_max.min(template.spec.limits.reply_bytes);
+    let draft = Draft::new(topic.clone()).payload(payload.clone());
+    EventLimits { data_bytes_max, ..event_limits }.check(&draft)
 }
 
 /// Takes the guest's bytes over without another copy.
-fn from_guest(payload: PayloadResult) -> Payload {
+pub(crate) fn from_guest(payload: PayloadResult) -> Payload {
     let data = match payload.body {
         BodyResult::Text(text) => Bytes::from(text),
         BodyResult::Bytes(bytes) => Bytes::from(bytes),

@@ -30,7 +30,7 @@ pub struct Anatomy {
     pub size_bytes: usize,
     /// SHA-256 of the binary, in hexadecimal.
     pub sha256: String,
-    /// The version of the contract that it exports, such as `0.1.0`; none where it is no plugin.
+    /// The contract that it exports, such as `plugbus:plugin@0.1.0` or `wasi:messaging@0.2.0-draft`; none where it is no plugin.
     pub contract: Option<String>,
     /// Why this host would not load it, whatever the manifest says.
     pub refused: Option<String>,
@@ -90,12 +90,12 @@ pub fn inspect(wasm: &[u8]) -> Result<Anatomy, CompileError> {
     let found = walk(wasm)?;
     let imports: Vec<String> = found.imports.into_iter().collect();
     let exports: Vec<String> = found.exports.into_iter().collect();
-    let refused = contract::check_exports(&exports).and_then(|()| contract::check_imports(&imports)).err();
+    let refused = contract::of(&exports).and_then(|_| contract::check_imports(&imports)).err();
     let producers: Vec<Producer> = found.producers.into_iter().collect();
     Ok(Anatomy {
         size_bytes: wasm.len(),
         sha256: hex(&Sha256::digest(wasm)),
-        contract: exports.iter().find_map(|name| contract::version_of(name)).map(str::to_owned),
+        contract: contract::named(&exports),
         refused: refused.map(|error| error.to_string()),
         language: language(&producers),
         producers,
@@ -259,7 +259,7 @@ mod tests {
             ]
         );
         assert_eq!(anatomy.exports, ["plugbus:plugin/subscriber@0.1.3"]);
-        assert_eq!(anatomy.contract.as_deref(), Some("0.1.3"));
+        assert_eq!(anatomy.contract.as_deref(), Some("plugbus:plugin@0.1.3"));
         assert!(anatomy.refused.unwrap().contains("some:thing/odd"));
         assert_eq!((anatomy.core_modules, anatomy.size_bytes), (2, wasm.len()));
     }

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use plugbus_bus::{Delivery, Fault, FaultKind, Filter};
+use plugbus_bus::{Delivery, Fault, FaultKind, Filter, Payload};
 use wasmtime::Store;
 
-use crate::bindings::Plugin;
 use crate::bindings::exports::plugbus::plugin::subscriber::Registration;
-use crate::bindings::plugbus::plugin::types::{BodyParam, Event, Failure, PayloadParam, PayloadResult};
+use crate::bindings::plugbus::plugin::types::Failure;
 use crate::fault::{Budget, Context};
+use crate::guest::Guest;
 use crate::metrics::Metrics;
 use crate::state::State;
 use crate::template::{Inner, StartError};
@@ -25,7 +25,7 @@ use crate::text::{cut, prefix};
 /// An instance that may be called.
 pub(crate) struct Instance {
     store: Store<State>,
-    guest: Plugin,
+    guest: Guest,
 }
 
 impl Instance {
@@ -41,11 +41,7 @@ impl Instance {
             let place = error.grant.host.display();
             faulted(Fault::new(FaultKind::Contract, format!("granted folder {place}: {}", error.source)))
         })?;
-        let init = async |store: &mut Store<State>| {
-            let guest = template.pre.instantiate_async(&mut *store).await?;
-            let answer = guest.plugbus_plugin_subscriber().call_init(&mut *store, &template.spec.config_json).await?;
-            Ok((guest, answer))
-        };
+        let init = async |store: &mut Store<State>| template.pre.start(store, &template.spec.config_json).await;
         let (guest, answer) = call(&mut store, None, budget, Instant::now(), init).await.map_err(faulted)?;
         Metrics::add(&template.metrics.instances_created, 1);
         let registration = answer.map_err(|error| StartError::Init(template.reason(&error)))?;
@@ -53,21 +49,13 @@ impl Instance {
     }
 
     /// Hands over one event. After a fault the instance must not be used again.
-    pub(crate) async fn handle(
-        &mut self,
-        delivery: &Arc<Delivery>,
-    ) -> Result<Result<Option<PayloadResult>, Failure>, Fault> {
+    pub(crate) async fn handle(&mut self, delivery: &Arc<Delivery>) -> Result<Result<Option<Payload>, Failure>, Fault> {
         let limits = &self.store.data().template.spec.limits;
         let budget = Budget { fuel: limits.fuel_per_event, deadline: limits.deadline };
         let guest = &self.guest;
         let began = Instant::now();
-        let answer = call(&mut self.store, Some(delivery), budget, began, async |store: &mut Store<State>| {
-            let extensions: Vec<(&str, &str)> =
-                delivery.event.extensions.iter().map(|(name, value)| (&**name, &**value)).collect();
-            let event = lower(delivery, &extensions);
-            guest.plugbus_plugin_subscriber().call_handle(&mut *store, event).await
-        })
-        .await;
+        let run = async |store: &mut Store<State>| guest.handle(store, delivery).await;
+        let answer = call(&mut self.store, Some(delivery), budget, began, run).await;
         let fuel = budget.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
         let metrics = &self.store.data().template.metrics;
         metrics.call_ended(fuel, began.elapsed(), self.memory_bytes());
@@ -137,26 +125,6 @@ async fn before<F: Future>(deadline: Instant, mut future: Pin<&mut F>) -> Option
 
 /// Longest deadline that is kept; longer ones mean this.
 const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// The event as the guest gets it, borrowed from the bus's own buffers.
-fn lower<'a>(delivery: &'a Delivery, extensions: &'a [(&'a str, &'a str)]) -> Event<'a> {
-    let event = &*delivery.event;
-    let data = &event.payload.data;
-    let body = match std::str::from_utf8(data) {
-        Ok(text) => BodyParam::Text(text),
-        Err(_) => BodyParam::Bytes(data),
-    };
-    Event {
-        id: &event.id,
-        source: &event.source,
-        topic: event.topic.as_str(),
-        subject: event.subject.as_deref(),
-        time_ns: event.time_ns,
-        payload: PayloadParam { content_type: &event.payload.content_type, body },
-        extensions,
-        attempt: delivery.attempt,
-    }
-}
 
 /// Checks what `init` registered.
 fn filters(registration: Registration) -> Result<Vec<Filter>, StartError> {

@@ -15,7 +15,7 @@
 //! | the thread it runs on | a yield every [`SandboxConfig::tick`] | others run |
 //! | memory, tables, instances | a limiter that sums over the whole instance | growth fails; if the guest then traps, fault `memory` or `table` |
 //! | stack | [`SandboxConfig::stack_bytes`] | fault `stack` |
-//! | what it makes the host allocate | wasmtime's hostcall fuel ([`Limits::hostcall_bytes`]) | fault `host-call` |
+//! | what it makes the host allocate | wasmtime's hostcall fuel, the messages it holds ([`Limits::hostcall_bytes`]) | fault `host-call` |
 //! | resources of the host's | 1024 of them, and 1024 handles, in one instance | fault `handles` |
 //! | publishes | the delivery's outbox, the manifest's filters | the guest gets an error |
 //! | log, stdout, stderr | [`Limits::log_bytes`] for each call | cut, counted, said once |
@@ -39,6 +39,7 @@ mod denials;
 mod endpoint;
 mod fault;
 mod grants;
+mod guest;
 mod handler;
 mod http;
 mod imports;
@@ -49,6 +50,7 @@ mod limiter;
 mod limits;
 mod link;
 mod log;
+mod messaging;
 mod metrics;
 mod origin;
 mod plugin_log;
@@ -61,7 +63,7 @@ mod text;
 
 pub use compile::{CompileError, Component, ComponentInfo};
 pub use config::{PluginSpec, Pooling, SandboxConfig};
-pub use contract::{SUBSCRIBER, WORLD};
+pub use contract::{Contract, INCOMING_HANDLER, SUBSCRIBER, WORLD};
 pub use denials::Denial;
 pub use endpoint::{Endpoint, EndpointError};
 pub use grants::{DirGrant, DirMode, Grants};

@@ -34,7 +34,8 @@ pub struct Limits {
     /// Linear memories in one instance. Default 8.
     pub memories: u32,
     /// Bytes the host allocates for what the guest passes in one host call or one answer (wasmtime's hostcall fuel, which
-    /// counts the host's own structures too). Default 8 MiB.
+    /// counts the host's own structures too), and of all `wasi:messaging` messages that an instance holds, beside the one at
+    /// hand. Default 8 MiB.
     pub hostcall_bytes: u64,
     /// Events that one event may publish. Default 64. The outbox enforces it: see [`Limits::outbox`].
     pub publishes_max: usize,

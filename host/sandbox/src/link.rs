@@ -1,27 +1,25 @@
 //! From a compiled component and a plugin's grants to a template for instances.
 //!
 //! Nothing of the guest runs here. Everything that can be known without running it is checked: the grants its imports need,
-//! the folders it was granted, the types of the functions it exports.
+//! the folders it was granted, the types of the functions it exports (`guest`).
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
-use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{InstancePre, Linker};
+use wasmtime::component::Linker;
 use wasmtime_wasi_config::WasiConfigVariables;
 
 use crate::address::LOOKUPS_MAX;
-use crate::bindings::PluginPre;
-use crate::bindings::exports::plugbus::plugin::subscriber::{Event, Failure, Payload, Registration};
 use crate::compile::Component;
 use crate::config::PluginSpec;
-use crate::contract;
+use crate::contract::{self, Contract};
 use crate::denials::Denials;
+use crate::guest::GuestPre;
 use crate::metrics::Metrics;
 use crate::secrets::{SECRETS_MAX, SecretError, Secrets};
-use crate::state::{self, State};
+use crate::state;
 use crate::template::{Inner, Template};
 use crate::text::cut;
 
@@ -49,9 +47,11 @@ pub enum LinkError {
     /// A setting of the plugin that cannot work.
     #[error("{0}")]
     Spec(String),
-    /// The interfaces have the right names but other types than this host's contract.
-    #[error("the component does not fit the contract {}: {problem}", contract::WORLD)]
+    /// The interfaces have the right names but other types than this host's.
+    #[error("the component does not fit the contract {}: {problem}", contract.world())]
     Contract {
+        /// Which contract.
+        contract: Contract,
         /// Which function or type, as wasmtime says it.
         problem: String,
     },
@@ -90,15 +90,17 @@ impl Component {
             guest: error.grant.guest,
             source: error.source,
         })?;
-        let contract =
-            |error: wasmtime::Error| LinkError::Contract { problem: cut(&format!("{error:#}"), 4 << 10).into_owned() };
+        let spoken = self.info().contract;
+        let contract = |error: wasmtime::Error| LinkError::Contract {
+            contract: spoken,
+            problem: cut(&format!("{error:#}"), 4 << 10).into_owned(),
+        };
         let mut linker = Linker::new(self.inner.sandbox.engine());
         state::add_to_linker(&mut linker, &spec.grants).map_err(contract)?;
         let pre = linker.instantiate_pre(&self.inner.component).map_err(contract)?;
-        check_types(&pre).map_err(contract)?;
         let inner = Inner {
             component: self.clone(),
-            pre: PluginPre::new(pre).map_err(contract)?,
+            pre: GuestPre::new(spoken, pre).map_err(contract)?,
             publisher: format!("plugin/{}", spec.name).into(),
             config_variables,
             secrets,
@@ -180,25 +182,6 @@ fn flatten(path: String, value: &serde_json::Value, flat: &mut Vec<(String, Stri
         serde_json::Value::String(text) => flat.push((path, text.clone())),
         other => flat.push((path, other.to_string())),
     }
-}
-
-/// Compares the types of the exported functions with the contract's: a mismatch shows at load, not at the first event.
-fn check_types(pre: &InstancePre<State>) -> wasmtime::Result<()> {
-    let (component, types) = (pre.component(), pre.instance_type());
-    let subscriber = component.get_export_index(None, contract::SUBSCRIBER);
-    let function = |name: &str| {
-        let item = subscriber.as_ref().and_then(|instance| component.get_export(Some(instance), name));
-        match item.map(|(item, _)| item) {
-            Some(ComponentItem::ComponentFunc(function)) => Ok(function),
-            _ => Err(wasmtime::format_err!("`{}` has no function `{name}`", contract::SUBSCRIBER)),
-        }
-    };
-    function("init")?
-        .typecheck::<(&str,), (Result<Registration, String>,)>(&types)
-        .map_err(|error| error.context("function `init`"))?;
-    function("handle")?
-        .typecheck::<(Event<'_>,), (Result<Option<Payload>, Failure>,)>(&types)
-        .map_err(|error| error.context("function `handle`"))
 }
 
 #[cfg(test)]

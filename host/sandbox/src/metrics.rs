@@ -81,7 +81,7 @@ counters! {
     recycles,
     /// Events staged.
     publishes,
-    /// Publishes refused: the manifest does not allow the topic, or the call came from `init`.
+    /// Publishes refused: the manifest does not allow the topic, the call came from `init`, or it was a request.
     publishes_denied,
     /// Publishes refused: malformed.
     publishes_invalid,

@@ -1,6 +1,6 @@
 //! What one instance has on the host's side.
 //!
-//! Bounds of what wasmtime keeps here for a guest: at most [`HANDLES_MAX`] resources (streams, descriptors, requests, buckets; a
+//! Bounds of what wasmtime keeps here for a guest: at most [`HANDLES_MAX`] resources (streams, descriptors, requests, buckets, messages; a
 //! descriptor is an open file of the host) and [`HANDLES_MAX`] handles, [`RANDOM_BYTES_MAX`] random bytes in one call, 64 KiB
 //! in one read of a stream, [`HEADER_BYTES_MAX`] of HTTP headers,
 //! 64 KiB on their way out of each TCP socket. Not bounded here: what a guest writes into a folder that it
@@ -23,6 +23,7 @@ use crate::grants::{DirGrant, DirMode, Grants};
 use crate::http::{Gate, outgoing};
 use crate::keyvalue::{self, Pages};
 use crate::limiter::Limiter;
+use crate::messaging::{self, Messages};
 use crate::plugin_log::PluginLog;
 use crate::sockets::{self, Network};
 use crate::template::Inner;
@@ -45,6 +46,7 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     /// Cursors into the store.
     pub(crate) pages: Pages,
+    pub(crate) messages: Messages,
     http: WasiHttpCtx,
     gate: Gate,
     pub(crate) network: Arc<Network>,
@@ -70,6 +72,7 @@ impl State {
             wasi,
             table,
             pages: Pages::default(),
+            messages: Messages::default(),
             http,
         };
         let mut store = Store::new(template.component.inner.sandbox.engine(), state);
@@ -91,6 +94,7 @@ impl State {
         self.deadline = deadline;
         self.limiter.begin();
         self.pages.begin();
+        self.messages.begin(self.template.spec.limits.hostcall_bytes);
         self.log.begin(delivery);
         self.gate.begin(deadline);
         self.network.begin();
@@ -113,6 +117,7 @@ impl Drop for State {
 /// Puts everything into a linker that the component may have: always the contract and WASI's own, the rest where granted.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>, grants: &Grants) -> wasmtime::Result<()> {
     Plugin::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    messaging::add_to_linker(linker)?;
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     sockets::add_to_linker(linker)?;
     if !grants.http.is_empty() {

@@ -6,16 +6,15 @@ use plugbus_bus::{Fault, FaultKind, TopicError};
 use tokio::sync::Semaphore;
 use wasmtime_wasi_config::WasiConfigVariables;
 
-use crate::bindings::PluginPre;
 use crate::compile::{Component, ComponentInfo};
 use crate::config::PluginSpec;
 use crate::denials::{Denial, Denials};
+use crate::guest::GuestPre;
 use crate::handler::SandboxHandler;
 use crate::inspect::NeededImport;
 use crate::instance::Instance;
 use crate::metrics::{Metrics, MetricsSnapshot};
 use crate::secrets::Secrets;
-use crate::state::State;
 
 /// One generation of a plugin: a component with its limits and grants. Cloning shares it, counters included.
 #[derive(Clone)]
@@ -26,7 +25,7 @@ pub struct Template {
 /// What every instance of a template shares.
 pub(crate) struct Inner {
     pub(crate) component: Component,
-    pub(crate) pre: PluginPre<State>,
+    pub(crate) pre: GuestPre,
     pub(crate) spec: PluginSpec,
     /// `plugin/<name>`: the source of what it publishes.
     pub(crate) publisher: Arc<str>,

@@ -15,7 +15,7 @@ fn a_component_is_shown_with_what_it_needs_and_what_its_manifest_lacks() {
     let lacking = place.run(&["inspect", "count-topics.wasm", "--json"]);
     assert_eq!(lacking.code(), Some(1), "{lacking:?}");
     let report: serde_json::Value = serde_json::from_str(&lacking.stdout).unwrap();
-    assert_eq!((&report["language"], &report["contract"]), (&json!("Rust"), &json!("0.1.0")));
+    assert_eq!((&report["language"], &report["contract"]), (&json!("Rust"), &json!("plugbus:plugin@0.1.0")));
     assert_eq!(report["missing_grants"][0]["line"], "kv = true");
     let store = report["imports"].as_array().unwrap().iter().find(|import| import["needs"] == "grant").unwrap();
     assert!(store["name"].as_str().unwrap().starts_with("wasi:keyvalue/"), "{store}");

@@ -17,6 +17,7 @@ mod install;
 mod journal;
 mod kill;
 mod life;
+mod messaging;
 mod output;
 mod plugins;
 mod readme;

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use plugbus_bus::journal::StateWrite;
 use plugbus_bus::{Delivery, Draft, Event, Filter, HandlerError, Outcome, Payload};
-use plugbus_sandbox::{LogLevel, LogLine, LogSink, MetricsSnapshot, Template};
+use plugbus_sandbox::{Contract, LogLevel, LogLine, LogSink, MetricsSnapshot, Template};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -20,6 +20,8 @@ pub struct CheckReport {
     pub filters: Vec<Filter>,
     /// Whether one of them matches the event. If not, a daemon would not have given the event to the plugin.
     pub matches: bool,
+    /// The contract that the component follows, with its version.
+    pub contract: Contract,
     /// What the component imports.
     pub imports: Vec<String>,
     /// `acked`, `retry`, `reject` or the kind of the fault.
@@ -137,6 +139,7 @@ pub(super) fn make(
         matches: filters.iter().any(|filter| filter.matches(&delivery.event.topic)),
         name,
         filters,
+        contract: template.info().contract,
         imports: template.info().imports.clone(),
         outcome: outcome.as_ref().map_or_else(HandlerError::kind_name, |_| "acked"),
         reason: outcome.as_ref().err().map(ToString::to_string),

@@ -2,7 +2,7 @@
 
 use super::guest::{CONFIG, HTTP, KEY_VALUE, Wasi};
 use super::*;
-use crate::{CompileError, DirGrant, DirMode, LinkError, StartError};
+use crate::{CompileError, Contract, DirGrant, DirMode, LinkError, StartError};
 
 async fn refused(bytes: impl Into<Bytes>) -> CompileError {
     sandbox().compile(bytes.into()).await.map(drop).unwrap_err()
@@ -57,7 +57,45 @@ async fn other_types_under_the_right_names_are_refused_at_load() {
     let guest =
         Guest { failure: r#"(case "retry" $hint) (case "reject" string) (case "later" u64)"#, ..Guest::default() };
     let error = sandbox().compile(guest.binary()).await.unwrap().link(spec()).map(drop).unwrap_err();
-    assert!(matches!(&error, LinkError::Contract { problem } if problem.contains("handle")), "{error}");
+    assert!(
+        matches!(&error, LinkError::Contract { problem, contract: Contract::Plugin } if problem.contains("handle")),
+        "{error}"
+    );
+}
+
+/// A component that exports the handler of messages with these types, after these declarations.
+async fn messaging(declarations: &str) -> LinkError {
+    let component = format!(
+        r#"(component {declarations}
+            (core module $m (func (export "handle")))
+            (core instance $i (instantiate $m))
+            (func $handle (canon lift (core func $i "handle")))
+            (instance $own (export "handle" (func $handle)))
+            (export "{}" (instance $own)))"#,
+        crate::INCOMING_HANDLER
+    );
+    let component = sandbox().compile(wat::parse_str(component).unwrap().into()).await.unwrap();
+    component.link(spec()).map(drop).unwrap_err()
+}
+
+#[tokio::test]
+async fn other_types_in_the_interfaces_of_messages_are_refused_at_load_by_their_names() {
+    let error = messaging("").await;
+    assert!(matches!(&error, LinkError::Contract { contract: Contract::Messaging, .. }), "{error:?}");
+    let error = error.to_string();
+    assert!(
+        error.contains("wasi:messaging/messaging-request-reply@") && error.contains("function `handle`"),
+        "{error}"
+    );
+    // Another draft under the same version: a setter that may fail.
+    let error = messaging(
+        r#"(import "wasi:messaging/types@0.2.0-draft" (instance
+            (export "message" (type $message (sub resource)))
+            (export "[method]message.set-content-type"
+                (func (param "self" (borrow $message)) (param "content-type" string) (result (result))))))"#,
+    );
+    let error = error.await.to_string();
+    assert!(error.contains("`wasi:messaging/types@0.2.0-draft`") && error.contains("set-content-type"), "{error}");
 }
 
 #[tokio::test]
