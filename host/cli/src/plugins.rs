@@ -105,7 +105,7 @@ fn inspect(global: &Global, name: String) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn head(plugin: &Value) -> [(&'static str, String); 16] {
+fn head(plugin: &Value) -> [(&'static str, String); 17] {
     let time = |pointer: &str| plugin.pointer(pointer).and_then(Value::as_u64).map(output::time).unwrap_or_default();
     [
         ("name", text(plugin, "/name")),
@@ -121,6 +121,7 @@ fn head(plugin: &Value) -> [(&'static str, String); 16] {
         ("instances", text(plugin, "/instances")),
         ("fresh", text(plugin, "/fresh")),
         ("in order by", text(plugin, "/ordering_key")),
+        ("ms between ticks", text(plugin, "/tick_ms")),
         ("only of source", text(plugin, "/source")),
         ("imports", text(plugin, "/imports")),
         ("suspensions", text(plugin, "/suspensions")),
