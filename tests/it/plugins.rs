@@ -6,6 +6,7 @@ mod log_jsonl;
 mod normalize_hooks;
 mod redact_js;
 mod relay_slack_ts;
+mod relay_socketio;
 mod relay_webhook;
 mod route_go;
 mod summarize_python;

@@ -2,20 +2,25 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::bus::phase;
 use crate::clock::after;
+use crate::event::{Draft, Payload};
 use crate::handler::Handler;
+use crate::host_events::HOST_SOURCE;
 use crate::name::Name;
 use crate::settings::Settings;
 use crate::slot::{Kind, Slot};
 use crate::stats::{SubscriptionStats, snapshot};
 use crate::subscribe::{SubscribeError, concurrency_of};
-use crate::topic::Filter;
+use crate::topic::{Filter, Topic};
 use crate::worker;
 
 /// A live subscription. Dropping it ends the subscription: no further delivery begins; one in flight is finished; what is
@@ -146,6 +151,28 @@ impl Control {
     #[must_use]
     pub fn is_suspended(&self) -> bool {
         self.slot.read_queue(|queue| queue.is_suspended())
+    }
+
+    /// Gives the handlers an event of the host's own, in order with what they handle and outside of all traffic: no other
+    /// subscription, watcher, history or journal sees it, filters are not asked, and it takes no room in the queue. What they
+    /// publish and remember counts as with any event. A tick that fails is over: it neither comes again nor is a dead letter.
+    ///
+    /// False where none was given: the one before is still waiting or in its handler, the subscription is paused, suspended,
+    /// ended, or has no handlers of its own, or the bus is about to close.
+    pub fn tick<T: Serialize>(&self, topic: Topic, data: &T) -> bool {
+        let Some(bus) = self.slot.bus.upgrade().filter(|bus| bus.phase.load(SeqCst) == phase::OPEN) else {
+            return false;
+        };
+        match Payload::json(data) {
+            Ok(payload) => {
+                let draft = Draft::new(topic).source(HOST_SOURCE).payload(payload);
+                self.slot.tick(bus.stamp(draft, 0))
+            }
+            Err(error) => {
+                tracing::error!(%topic, %error, "tick has no JSON form");
+                false
+            }
+        }
     }
 
     /// Whether its place is kept in the journal.

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::dead::AttemptRecord;
 use crate::event::Event;
 use crate::settlement::Waiter;
+use crate::slot::Tick;
 
 pub(crate) use self::lanes::Lane;
 use self::lanes::Lanes;
@@ -41,18 +42,30 @@ pub(crate) struct Item {
     pub(crate) tracked: bool,
     /// The dead letter that is delivered again.
     pub(crate) letter: Option<u64>,
+    /// It is a tick: not counted among what waits, and nothing is lost with it.
+    pub(crate) tick: Option<Tick>,
 }
 
 impl Item {
     pub(crate) fn new(event: Arc<Event>, lane: Lane, waiter: Option<Arc<Waiter>>) -> Self {
-        Self { event, attempt: 1, lane, order: 0, waiter, history: Vec::new(), tracked: false, letter: None }
+        Self {
+            event,
+            attempt: 1,
+            lane,
+            order: 0,
+            waiter,
+            history: Vec::new(),
+            tracked: false,
+            letter: None,
+            tick: None,
+        }
     }
 }
 
 impl Item {
-    /// Whether the journal has it: as an event of the cursor's, or as a dead letter.
+    /// Whether nothing is lost with it: the journal has it, as an event of the cursor's or as a dead letter, or it is a tick.
     pub(crate) fn is_kept(&self) -> bool {
-        self.tracked || self.letter.is_some()
+        self.tracked || self.letter.is_some() || self.tick.is_some()
     }
 
     /// The event, and what its attempts left.
@@ -167,6 +180,11 @@ impl Queue {
     pub(crate) fn free_place(&mut self, kept_bytes: usize) {
         self.kept -= 1;
         self.kept_bytes -= kept_bytes;
+    }
+
+    /// Adds a tick at the end of its lane, whatever waits.
+    pub(crate) fn push_tick(&mut self, item: Box<Item>) {
+        self.append(item);
     }
 
     /// Adds an item that must not be handled before a time; its lane is held until then. Where others of its lane are before
@@ -400,11 +418,17 @@ impl Queue {
     }
 
     fn count(&mut self, item: &Item) {
+        if item.tick.is_some() {
+            return;
+        }
         self.waiting += 1;
         self.waiting_bytes += item.size_bytes();
     }
 
     fn uncount(&mut self, item: &Item) {
+        if item.tick.is_some() {
+            return;
+        }
         self.waiting -= 1;
         self.waiting_bytes -= item.size_bytes();
     }

@@ -28,10 +28,13 @@ use crate::watch::{WatchCounters, WatchQueue};
 mod durable;
 mod offer;
 mod take;
+mod tick;
 
 pub(crate) use durable::Feed;
 pub(crate) use offer::{Offer, WaitingPublisher, lane_of};
 pub(crate) use take::Wake;
+pub(crate) use tick::Tick;
+use tick::Ticking;
 
 /// See the module.
 pub(crate) struct Slot {
@@ -56,6 +59,7 @@ pub(crate) struct Slot {
     /// Set when a publisher waited in vain; cleared when the queue has fallen to half.
     saturated: AtomicBool,
     taken_in: AtomicU64,
+    ticking: Ticking,
     workers: Mutex<Workers>,
     /// What its handlers remember.
     pub(crate) store: Arc<StateStore>,
@@ -129,6 +133,7 @@ impl Slot {
             waiting_publishers: AtomicUsize::new(0),
             saturated: AtomicBool::new(false),
             taken_in: AtomicU64::new(0),
+            ticking: Ticking::default(),
             workers: Mutex::default(),
             store,
         }
@@ -212,7 +217,7 @@ impl Slot {
     /// What happens to an event whose subscription ended first.
     fn leave(&self, item: Item) {
         if item.is_kept() {
-            // The journal has it: it comes again with the next subscription of this name.
+            // What the journal has comes again with the next subscription of this name.
             return settle(item.waiter.as_ref(), &self.name, || Settlement::Dropped);
         }
         match self.kind {

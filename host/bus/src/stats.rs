@@ -76,6 +76,12 @@ pub struct SubscriptionStats {
     pub discarded: u64,
     /// Attempts repeated because another handler had changed what they had read in the store.
     pub conflicts: u64,
+    /// Ticks handled, see [`Control::tick`](crate::Control::tick). They count among the attempts too, and nowhere else.
+    pub ticks: u64,
+    /// Of these, how many failed.
+    pub ticks_failed: u64,
+    /// Ticks that were not given because the one before was still on its way.
+    pub ticks_skipped: u64,
     /// Events waiting now.
     pub waiting: usize,
     /// Bytes waiting now.
@@ -125,6 +131,9 @@ pub(crate) struct Counters {
     pub(crate) full: AtomicU64,
     pub(crate) discarded: AtomicU64,
     pub(crate) conflicts: AtomicU64,
+    pub(crate) ticks: AtomicU64,
+    pub(crate) ticks_failed: AtomicU64,
+    pub(crate) ticks_skipped: AtomicU64,
     pub(crate) spilled: AtomicU64,
     pub(crate) retired: AtomicU64,
     faults: [AtomicU64; FAULT_KINDS.len()],
@@ -206,6 +215,9 @@ pub(crate) fn snapshot(slot: &Slot) -> SubscriptionStats {
         full: counters.full.load(Relaxed),
         discarded: counters.discarded.load(Relaxed),
         conflicts: counters.conflicts.load(Relaxed),
+        ticks: counters.ticks.load(Relaxed),
+        ticks_failed: counters.ticks_failed.load(Relaxed),
+        ticks_skipped: counters.ticks_skipped.load(Relaxed),
         waiting,
         waiting_bytes,
         in_flight,

@@ -94,7 +94,10 @@ async fn attempt(
         durable::conclude(in_flight, &delivery, staged, outcome, next).await;
         return None;
     }
-    if outcome.is_ok() && slot.commit_state(&delivery).is_err() {
+    if slot.is_durable && !staged.is_empty() {
+        return durable::conclude_untracked(in_flight, &delivery, staged, outcome, next).await;
+    }
+    if outcome.is_ok() && slot.commit_untracked(&delivery, Vec::new(), None).is_err() {
         in_flight.repeat();
         return None;
     }
@@ -131,6 +134,9 @@ fn deliver(item: &Item, spare: Option<Arc<Delivery>>, slot: &Slot, settings: &Se
 
 /// Carries out what was decided. The order of the item, where it is to be settled in the queue.
 fn conclude(slot: &Arc<Slot>, mut item: Box<Item>, outcome: Outcome, next: Next) -> Option<u64> {
+    if item.tick.is_some() {
+        return conclude_tick(slot, item, outcome, &next);
+    }
     let error = match outcome {
         Ok(reply) => {
             slot.counters.acked.fetch_add(1, Relaxed);
@@ -165,6 +171,20 @@ fn conclude(slot: &Arc<Slot>, mut item: Box<Item>, outcome: Outcome, next: Next)
             Some(order)
         }
     }
+}
+
+/// A tick is over whatever became of it: the next one comes anyway. Only one whose handler was cut off comes again.
+fn conclude_tick(slot: &Arc<Slot>, item: Box<Item>, outcome: Outcome, next: &Next) -> Option<u64> {
+    if *next == Next::Again {
+        slot.again(item);
+        return None;
+    }
+    slot.counters.ticks.fetch_add(1, Relaxed);
+    if let Err(error) = outcome {
+        slot.counters.ticks_failed.fetch_add(1, Relaxed);
+        tracing::debug!(subscription = %slot.name, %error, "tick failed");
+    }
+    Some(item.order)
 }
 
 /// Puts an attempt that did not succeed on record, and reports it.

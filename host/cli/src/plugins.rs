@@ -122,6 +122,7 @@ fn head(plugin: &Value) -> [(&'static str, String); 17] {
         ("instances", text(plugin, "/instances")),
         ("fresh", text(plugin, "/fresh")),
         ("in order by", text(plugin, "/ordering_key")),
+        ("ms between ticks", text(plugin, "/tick_ms")),
         ("only of source", text(plugin, "/source")),
         ("imports", text(plugin, "/imports")),
         ("suspensions", text(plugin, "/suspensions")),

@@ -135,7 +135,14 @@ pub(crate) fn refuse(
 
 /// Unloads a slot: its generation finishes what is queued, for as long as the grace allows; the rest becomes dead letters.
 pub(crate) async fn unload(context: Arc<Context>, key: String, _tokens: Vec<Token>) {
-    let control = context.slots.lock().slot(&key).control();
+    let control = {
+        let mut table = context.slots.lock();
+        let slot = table.slot(&key);
+        if let Some(running) = &mut slot.running {
+            running.ticker = None;
+        }
+        slot.control()
+    };
     let cut_off = match control {
         Some(control) => control.drain(context.config.drain_grace).await,
         None => 0,

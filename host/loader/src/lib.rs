@@ -42,6 +42,7 @@ mod stamp;
 mod stats;
 mod status;
 mod supervise;
+mod tick;
 mod watch;
 
 pub use capture::{CaptureError, Identity};

@@ -18,6 +18,7 @@ mod tests;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use plugbus_bus::{EventLimits, Filter, Settings, Start, WhenFull};
 use plugbus_sandbox::{Grants, Limits, LogSink, PluginSpec};
@@ -41,6 +42,8 @@ pub struct Manifest {
     pub publish: Vec<Filter>,
     /// One instance per event instead of long-lived ones.
     pub fresh: bool,
+    /// How often it is given a tick, if at all.
+    pub tick: Option<Duration>,
     /// Whether its place in the journal is kept; where the manifest does not say, see [`Manifest::is_durable`].
     pub durable: Option<bool>,
     /// Where it begins, if it is durable and new to the journal.
@@ -65,6 +68,7 @@ impl Default for Manifest {
             filters: Vec::new(),
             publish: Vec::new(),
             fresh: false,
+            tick: None,
             durable: None,
             start: Start::New,
             settings: Settings { outbox: limits.outbox(), state: limits.state(), ..Settings::default() },
@@ -130,6 +134,7 @@ impl fmt::Debug for Manifest {
             .field("filters", &self.filters)
             .field("publish", &self.publish)
             .field("fresh", &self.fresh)
+            .field("tick", &self.tick)
             .field("durable", &self.durable)
             .field("start", &self.start)
             .field("settings", &self.settings)

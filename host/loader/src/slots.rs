@@ -15,10 +15,11 @@ use crate::faults::FaultLog;
 use crate::host_events::About;
 use crate::manifest::Manifest;
 use crate::plan::{Judged, Known};
-use crate::status::settings::ordering_key;
+use crate::status::settings::{ms, ordering_key};
 use crate::status::{PluginState, PluginStatus, Rejection, RunningStatus};
 use crate::supervise::State;
 use crate::supervise::guard::Guard;
+use crate::tick::Ticker;
 
 /// Names of unloaded plugins whose last generation number is remembered, so that numbers go on rising.
 const RETIRED_MAX: usize = 1024;
@@ -57,6 +58,8 @@ pub(crate) struct Running {
     pub(crate) generation: Arc<Generation>,
     /// Ends when dropped.
     pub(crate) subscription: Subscription,
+    /// Where the manifest asks for ticks; ends when dropped.
+    pub(crate) ticker: Option<Ticker>,
 }
 
 /// One loaded version of a plugin.
@@ -194,6 +197,7 @@ impl Running {
             imports: info.imports.clone(),
             exports: info.exports.clone(),
             ordering_key: ordering_key(settings),
+            tick_ms: manifest.tick.map(ms),
             source: settings.source.as_ref().map(|source| source.as_str().to_owned()),
             queue: settings.into(),
             retry: settings.into(),

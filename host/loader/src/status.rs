@@ -92,6 +92,8 @@ pub struct RunningStatus {
     pub exports: Vec<String>,
     /// Of which events the order is kept where there are several instances, as the manifest writes it.
     pub ordering_key: Option<String>,
+    /// How often it is given a tick, in milliseconds, if at all.
+    pub tick_ms: Option<u64>,
     /// The only source it listens to, where there is one.
     pub source: Option<String>,
     /// What waits for it.

@@ -14,3 +14,5 @@ mod reload;
 mod samples;
 #[path = "loader/supervision.rs"]
 mod supervision;
+#[path = "loader/tick.rs"]
+mod tick;

@@ -49,6 +49,13 @@ impl Event {
         self.extensions.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether it is a tick: the host's sign that time has passed, which a plugin gets whose manifest has a `tick_ms`, whatever
+    /// its filters. It is told nobody else, comes again neither after a failure nor after a restart, and needs no answer.
+    #[must_use]
+    pub fn is_tick(&self) -> bool {
+        self.topic.starts_with("plugbus.tick.")
+    }
+
     /// When it happened.
     #[must_use]
     pub fn time(&self) -> SystemTime {

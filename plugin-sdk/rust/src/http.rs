@@ -26,6 +26,7 @@ use serde::de::DeserializeOwned;
 use crate::{JsonError, json};
 
 mod url;
+mod verdict;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
 

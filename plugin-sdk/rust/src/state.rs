@@ -38,8 +38,8 @@ use wasm::Handle;
 /// Keys that are asked for at once: a multiple of the largest values by default is less than one answer may carry.
 const KEYS_AT_ONCE: usize = 64;
 
-/// A key and its value.
-type Pair = (String, Vec<u8>);
+/// A key and its value as it is kept.
+pub type Pair = (String, Vec<u8>);
 
 /// Keys and values under a name. Opening one is cheap; a plugin may keep it in `self`.
 #[derive(Debug)]
@@ -146,19 +146,28 @@ impl Bucket {
     /// # Errors
     /// Where a value is not JSON of that shape, or the store refuses.
     pub fn entries<T: DeserializeOwned>(&self) -> Result<BTreeMap<String, T>, StateError> {
-        let keys = self.keys()?;
         let mut entries = BTreeMap::new();
-        for some in keys.chunks(KEYS_AT_ONCE) {
-            for (key, value) in self.get_many(some)? {
-                let value = parse(&key, &value)?;
-                entries.insert(key, value);
-            }
+        for (key, value) in self.get_many_bytes(&self.keys()?)? {
+            let value = parse(&key, &value)?;
+            entries.insert(key, value);
         }
         Ok(entries)
     }
 
+    /// Several keys with their values as they are kept, in the order of the keys; those that are not there are left out.
+    ///
+    /// # Errors
+    /// Where the store refuses.
+    pub fn get_many_bytes(&self, keys: &[String]) -> Result<Vec<Pair>, StateError> {
+        let mut pairs = Vec::with_capacity(keys.len());
+        for some in keys.chunks(KEYS_AT_ONCE) {
+            pairs.append(&mut self.get_some(some)?);
+        }
+        Ok(pairs)
+    }
+
     /// At once, or one after the other where that is too much for one answer.
-    fn get_many(&self, keys: &[String]) -> Result<Vec<Pair>, StateError> {
+    fn get_some(&self, keys: &[String]) -> Result<Vec<Pair>, StateError> {
         let one = |key: &String| Ok(self.get_bytes(key)?.map(|value| (key.clone(), value)));
         match self.0.get_many(keys) {
             Err(StateError::Refused(_)) => keys.iter().filter_map(|key| one(key).transpose()).collect(),

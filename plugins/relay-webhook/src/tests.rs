@@ -6,6 +6,8 @@ use plugbus_sdk::testing::{Host, Outcome, event};
 
 use super::*;
 
+mod batches;
+
 const URL: &str = "https://hooks.example.com/in?key=1";
 
 fn host(more: Value) -> Host<RelayWebhook> {
@@ -158,11 +160,104 @@ fn a_wrong_config_is_refused_with_the_key() {
         (json!({ "url": URL, "timeout_ms": 0 }), "config: key `timeout_ms`: 0 is not in 1 to 300000"),
         (
             json!({ "url": URL, "uri": "x" }),
-            "config: unknown key `uri`, expected one of `url`, `format`, `headers`, `timeout_ms`",
+            "config: unknown key `uri`, expected one of `url`, `format`, `template`, `headers`, `sign`, `batch`, `timeout_ms`",
+        ),
+        (json!({ "url": "https://{{ data.host }}/" }), "config: key `url`: URL `https://` has no host"),
+        (
+            json!({ "url": "https://h.{{ topic }}/" }),
+            "config: key `url`: `{{` stands in its origin, which must be granted as it is; put it behind the host",
+        ),
+        (json!({ "url": "https://h/{{ topic" }), "config: key `url` line 1: syntax error: "),
+        (
+            json!({ "url": URL, "headers": { "x-a": "{{ topik }}" } }),
+            "config: key `headers.x-a`: there is no field `topik`; there are id, source,",
+        ),
+        (
+            json!({ "url": URL, "template": { "body": "{{ topic }" } }),
+            "config: key `template.body` line 1: syntax error: ",
+        ),
+        (
+            json!({ "url": URL, "template": { "body": "x", "content_type": "a\n" } }),
+            "config: key `template.content_type`: header `content-type` has a control character",
+        ),
+        (
+            json!({ "url": URL, "format": "data", "template": { "body": "x" } }),
+            "config: key `format`: a `[config.template]` takes its place",
+        ),
+        (
+            json!({ "url": URL, "format": "data", "batch": {} }),
+            "config: key `format`: data alone cannot be put together",
+        ),
+        (json!({ "url": URL, "batch": { "events_max": 1 } }), "config: key `batch.events_max`: 1 is not in 2 to 1000"),
+        (json!({ "url": URL, "batch": { "age_ms": 0 } }), "config: key `batch.age_ms`: 0 is not in 1 to 3600000"),
+        (
+            json!({ "url": URL, "batch": { "refused_topic": "a b" } }),
+            "config: key `batch.refused_topic`: `a b` has ' '",
+        ),
+        (json!({ "url": URL, "sign": {} }), "config: key `sign`: 0 secrets; 1 to 8 are needed"),
+        (
+            json!({ "url": URL, "headers": { "Webhook-Id": "x" } }),
+            "config: key `headers`: `Webhook-Id` is not for the configuration to set",
         ),
     ];
     for (config, reason) in table {
         let refused = Host::<RelayWebhook>::new(config).unwrap_err();
         assert!(refused.reason().starts_with(reason), "{refused}");
     }
+}
+
+/// The headers of a request that sign it.
+fn signature(request: &plugbus_sdk::http::Request) -> Vec<&str> {
+    let is_signature = |name: &str| name.starts_with("webhook-") || name.starts_with("x-hub-");
+    request.headers.iter().filter(|(name, _)| is_signature(name)).map(|(_, value)| value.as_str()).collect()
+}
+
+#[test]
+fn a_request_is_signed_at_each_attempt_under_the_id_of_its_event() {
+    let mut host = host(json!({ "sign": { "secrets": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" } }));
+    host.http(|_| Ok(Response::new(503)));
+    for id in ["1", "1", "2"] {
+        host.send(event("a").id(id).text("x")).unwrap_err();
+    }
+    let [first, again, other] = host.requests() else { panic!("three requests") };
+    let [id, time, signature_of_first] = signature(first)[..] else { panic!("three headers") };
+    assert!(id.starts_with("msg_") && time.parse::<u64>().is_ok() && signature_of_first.starts_with("v1,"));
+    assert_eq!(signature(again)[0], id);
+    assert_ne!(signature(other)[0], id);
+}
+
+#[test]
+fn a_template_makes_body_url_and_headers_of_an_event() {
+    let template = json!({ "body": "{\"text\": \"{{ topic }}: {{ data.user.name }}\"}" });
+    let config = json!({
+        "url": "https://hooks.example.com/{{ topic }}?u={{ data.user.name }}",
+        "headers": { "x-subject": "{{ subject | default('none') }}", "x-fixed": "y" },
+        "template": template,
+    });
+    let mut host = Host::<RelayWebhook>::new(config).unwrap();
+    host.http(|_| Ok(Response::new(200)));
+    host.send(event("a.b").json(&json!({ "user": { "name": "Ada \"L\"" } }))).unwrap();
+    let [request] = host.requests() else { panic!("one request") };
+    assert_eq!(request.url, "https://hooks.example.com/a.b?u=Ada%20%22L%22");
+    assert_eq!(request.body, br#"{"text": "a.b: Ada \"L\""}"#);
+    let headers: Vec<_> = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(headers, [("content-type", "application/json"), ("x-fixed", "y"), ("x-subject", "none")]);
+}
+
+#[test]
+fn an_event_that_a_template_can_make_nothing_of_is_rejected_with_the_place() {
+    let mut host = host(json!({ "template": { "body": "{{ data.user.name }}", "content_type": "text/plain" } }));
+    host.http(|_| Ok(Response::new(200)));
+    let failure = host.send(event("a").json(&json!({ "user": {} }))).unwrap_err();
+    assert!(!failure.is_retry(), "{failure}");
+    assert!(failure.reason().starts_with("template: key `template.body` line 1: undefined value"), "{failure}");
+    assert!(host.requests().is_empty());
+}
+
+#[test]
+fn a_tick_is_posted_nowhere() {
+    let mut host = host(json!({}));
+    host.http(|_| Ok(Response::new(200)));
+    host.send(event("plugbus.tick.relay-webhook")).unwrap();
+    assert!(host.requests().is_empty());
 }

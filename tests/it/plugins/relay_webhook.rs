@@ -1,5 +1,7 @@
 //! `relay-webhook` against servers on this machine.
 
+mod batches;
+
 use serde_json::Value;
 use toml::Table;
 
@@ -128,6 +130,31 @@ async fn a_server_that_is_not_there_yet_gets_the_event_when_it_is() {
     let failed = failed(&host);
     assert!(failed.iter().all(|(kind, _, next)| kind == "retry" && *next != "dead"), "{failed:?}");
     assert!(failed.iter().all(|(_, reason, _)| reason.contains("refused")), "{failed:?}");
+    host.stop().await;
+}
+
+/// The vector that GitHub publishes, by a template that says nothing of the event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_is_signed_with_a_secret_that_the_host_exposes() {
+    let server = Server::start(|_, _| answer("204 No Content", ""));
+    let host = TestHost::start().await;
+    let file = host.beside("key");
+    std::fs::write(&file, "It's a Secret to Everybody").unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    load_with(&host, &server.origin(), |table| {
+        let secret =
+            Table::from_iter([("file".to_owned(), file.to_str().unwrap().into()), ("expose".to_owned(), true.into())]);
+        table.insert("secrets".into(), Table::from_iter([("key".to_owned(), secret.into())]).into());
+        let config = table["config"].as_table_mut().unwrap();
+        config.insert("sign".into(), toml::toml! { scheme = "github"  secrets = "${secret:key}" }.into());
+        config.insert("template".into(), toml::toml! { body = "Hello, World!"  content_type = "text/plain" }.into());
+    })
+    .await;
+    host.settle("hook.x", "text").await;
+    let request = server.requests().remove(0);
+    assert_eq!((request.body.as_slice(), request.header("content-type")), (&b"Hello, World!"[..], Some("text/plain")));
+    let signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+    assert_eq!(request.header("x-hub-signature-256"), Some(signature));
     host.stop().await;
 }
 

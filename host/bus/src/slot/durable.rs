@@ -14,7 +14,7 @@ use crate::clock::now_ns;
 use crate::durable::progress::Offered;
 use crate::event::Event;
 use crate::handler::Delivery;
-use crate::journal::{Batch, Permit, Retry, Settle, Write};
+use crate::journal::{Append, Batch, Permit, Retry, Settle, Write};
 use crate::name::Name;
 use crate::queue::Item;
 use crate::retry::RetryPolicy;
@@ -201,20 +201,26 @@ impl Slot {
         Ok(())
     }
 
-    /// Commits what the handler of a delivery that is none of the cursor's remembers.
+    /// Commits what the handler of a delivery that is none of the cursor's remembers, and in one write with it, where there is
+    /// a cursor, what it published.
     ///
     /// # Errors
     /// As [`Slot::settle_tracked`].
-    pub(crate) fn commit_state(&self, delivery: &Delivery) -> Result<(), Conflict> {
-        if delivery.state.is_untouched() {
+    pub(crate) fn commit_untracked(
+        &self,
+        delivery: &Delivery,
+        published: Vec<Append>,
+        permit: Option<Permit>,
+    ) -> Result<(), Conflict> {
+        if delivery.state.is_untouched() && published.is_empty() {
             return Ok(());
         }
         let guard = self.lock();
         let state = delivery.state.commit()?;
-        if !state.is_empty() && guard.progress.is_some() {
+        if guard.progress.is_some() && !(state.is_empty() && published.is_empty()) {
             let (cursor, seq, floor) = (self.name.clone(), 0, 0);
-            let settle = Settle { cursor, seq, floor, published: Vec::new(), state, dead: None };
-            self.write(Write::Settle(Box::new(settle)), None);
+            let settle = Settle { cursor, seq, floor, published, state, dead: None };
+            self.write(Write::Settle(Box::new(settle)), permit);
         }
         Ok(())
     }

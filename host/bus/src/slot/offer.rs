@@ -193,6 +193,9 @@ impl Slot {
     }
 
     fn drop_item(&self, item: Item, settings: &Settings) {
+        if item.tick.is_some() {
+            return;
+        }
         self.counters.dropped.fetch_add(1, Relaxed);
         if settings.dead_letter_drops {
             self.bury(item, DeadReason::Dropped);

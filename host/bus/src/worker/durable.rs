@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{InFlight, dead_reason, record};
+use crate::bus::Inner;
 use crate::delivery::{Next, Verdict};
 use crate::event::Draft;
 use crate::handler::{Delivery, HandlerError, Outcome};
-use crate::journal::{Permit, Settle};
+use crate::journal::{Permit, Settle, Stub};
 use crate::queue::Item;
 use crate::settlement::{Settlement, settle};
 use crate::slot::Slot;
@@ -36,13 +37,7 @@ pub(super) async fn conclude(
             }
             slot.counters.acked.fetch_add(1, Relaxed);
             settle(item.waiter.as_ref(), &slot.name, || Settlement::Acked(reply));
-            for stub in stubs {
-                match stub.placed().await {
-                    Ok(placed) => drop(placed.finish().await),
-                    Err(error) => bus.note_refusal(&slot.name, error),
-                }
-            }
-            return;
+            return place(&bus, slot, stubs).await;
         }
         Err(error) => error,
     };
@@ -57,6 +52,40 @@ pub(super) async fn conclude(
         // Ack does not come with an error; to try again is the harmless answer.
         Next::Again | Next::Ack => slot.again(item),
         Next::Dead(verdict) => bury(slot, *item, verdict, error, permit),
+    }
+}
+
+/// Carries out what was decided on a delivery that is none of the cursor's, and whose handler has published: where it acked,
+/// that and what it remembers are one write, too. The order of the item, where it is to be settled in the queue.
+pub(super) async fn conclude_untracked(
+    mut in_flight: InFlight<'_>,
+    delivery: &Arc<Delivery>,
+    staged: Vec<Draft>,
+    outcome: Outcome,
+    next: Next,
+) -> Option<u64> {
+    let slot = in_flight.slot;
+    let (Ok(_), Some(bus)) = (&outcome, slot.bus.upgrade()) else {
+        return super::conclude(slot, in_flight.item.take()?, outcome, next);
+    };
+    let permit = bus.durable.as_ref()?.settle_permit().await;
+    let (published, stubs) = bus.prepare_staged(&slot.name, staged);
+    if slot.commit_untracked(delivery, published, Some(permit)).is_err() {
+        in_flight.repeat();
+        return None;
+    }
+    let order = super::conclude(slot, in_flight.item.take()?, outcome, next);
+    place(&bus, slot, stubs).await;
+    order
+}
+
+/// Waits until what a handler published stands in its queues.
+async fn place(bus: &Inner, slot: &Slot, stubs: Vec<Stub>) {
+    for stub in stubs {
+        match stub.placed().await {
+            Ok(placed) => drop(placed.finish().await),
+            Err(error) => bus.note_refusal(&slot.name, error),
+        }
     }
 }
 

@@ -19,4 +19,5 @@ mod reuse;
 mod stream;
 mod support;
 mod threads;
+mod tick;
 mod watch;

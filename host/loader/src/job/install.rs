@@ -18,6 +18,7 @@ use crate::scan::Files;
 use crate::slots::{Generation, Running};
 use crate::stats::count;
 use crate::supervise::guard::Guard;
+use crate::tick::Ticker;
 
 /// A generation on its way into the slot.
 pub(super) struct New {
@@ -117,7 +118,7 @@ fn take_over(
         let mut table = context.slots.lock();
         let slot = table.slot(order.name.as_str());
         let (old, kept) = match slot.running.take() {
-            Some(Running { generation, subscription }) => (Some(generation), Some(subscription)),
+            Some(Running { generation, subscription, ticker: _ }) => (Some(generation), Some(subscription)),
             None => (None, None),
         };
         if let Some(old) = &old {
@@ -125,7 +126,9 @@ fn take_over(
         }
         if let Some(subscription) = subscription.or(kept) {
             generation.guard.attach(subscription.control());
-            slot.running = Some(Running { generation: generation.clone(), subscription });
+            let every = generation.manifest.tick;
+            let ticker = every.and_then(|every| Ticker::start(subscription.control(), &order.name, every));
+            slot.running = Some(Running { generation: generation.clone(), subscription, ticker });
         }
         slot.set_paused(slot.paused);
         slot.generations = generation.about.generation;

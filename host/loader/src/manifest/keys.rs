@@ -77,6 +77,7 @@ pub const KEYS: &[Key] = &[
     key("", "fresh", Kind::Boolean, "false", "A new instance for every event, with no state left from the one before. Costs an instantiation each time."),
     key("", "ordering_key", Kind::Text, "none", "`subject`, `source`, `topic` or `extension:NAME`: events with the same value stay in order when `instances` is over 1."),
     key("", "source", Kind::Text, "every source", "Only events of this source; a final `*` stands for any ending (`hook/*`)."),
+    key("", "tick_ms", int(100, HOUR_MS, MS), "no ticks where it is left out", "Give the plugin a tick every so often: an event on `plugbus.tick.NAME`, in order with the others, whatever its filters, that nobody else sees. There is none while it is paused or suspended or one is still on its way; one that fails does not come again."),
     key("", "durable", Kind::Boolean, "true where the host keeps a journal", "Keep the plugin's place in the host's journal: what it has not settled comes again after a restart or a crash. Without, it is in memory."),
     key("", "start", Kind::Start, "\"new\"", "Where a durable plugin begins that the journal does not know yet. One that it knows goes on where it was."),
     key("", "queue", Kind::Table, "see below", "What waits for the plugin."),

@@ -24,6 +24,7 @@ pub(super) fn manifest(top: &Section<'_>, plugins_dir: &Path) -> Result<Manifest
     let mut manifest = Manifest { filters: filters(top, "filters")?, publish: publish(top)?, ..Manifest::default() };
     set(&mut manifest.settings.concurrency, top.integer("instances")?, nonzero_u32);
     set(&mut manifest.fresh, top.boolean("fresh")?, |fresh| fresh);
+    manifest.tick = top.integer("tick_ms")?.map(Duration::from_millis);
     manifest.durable = top.boolean("durable")?;
     set(&mut manifest.start, top.start("start")?, |start| start);
     manifest.settings.ordering_key = ordering_key(top)?;

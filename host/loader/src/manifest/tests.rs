@@ -45,6 +45,7 @@ instances = 4
 fresh = true
 ordering_key = "extension:session"
 source = "hook/*"
+tick_ms = 2500
 
 [queue]
 events_max = 10
@@ -100,6 +101,7 @@ list = [1, 2.5, true, { deep = 1979-05-27 }]
     let filters: Vec<_> = manifest.filters.iter().map(Filter::as_str).collect();
     assert_eq!(filters, ["hook.>", "plugbus.plugin.*"]);
     assert_eq!((manifest.publish.len(), manifest.fresh), (1, true));
+    assert_eq!(manifest.tick, Some(Duration::from_millis(2500)));
     let settings = &manifest.settings;
     assert_eq!(settings.concurrency, NonZeroU32::new(4).unwrap());
     assert_eq!(settings.ordering_key, Some(OrderingKey::Extension("session".into())));

@@ -100,6 +100,7 @@ pub(crate) fn ordering_key(settings: &Settings) -> Option<String> {
     })
 }
 
-fn ms(duration: Duration) -> u64 {
+/// A time in milliseconds.
+pub(crate) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -71,7 +71,7 @@ async fn read(stream: &mut TcpStream) -> Option<(String, String)> {
 
 async fn relay(address: &str, more: &str) -> Real {
     let manifest = format!(
-        "filters = [\"a\"]\n[config]\nurl = \"http://{address}/in?key=1\"\n{more}\n[grants]\nhttp = [\"http://{address}\"]\n\
+        "filters = [\"a\"]\n[config]\nurl = \"http://{address}/in?key=1\"\n{more}\n[grants]\nhttp = [\"http://{address}\"]\nkv = true\n\
          [retry]\nattempts = 3\nbackoff_min_ms = 1\nbackoff_max_ms = 1\n"
     );
     Real::start("relay-webhook", &manifest).await
