@@ -226,11 +226,13 @@ impl TestHost {
         }
     }
 
-    /// Waits until a plugin's subscription has nothing waiting and nothing in flight.
+    /// Waits until a plugin's subscription has nothing waiting and nothing in flight; of a durable one nothing in the journal
+    /// either, where an event is before it waits.
     pub(crate) async fn until_idle(&self, name: &str) {
         let idle = || {
             let stats = self.stats(name);
-            stats.waiting == 0 && stats.in_flight == 0
+            let in_journal = stats.durable.is_some_and(|durable| durable.backlog > 0);
+            stats.waiting == 0 && stats.in_flight == 0 && !in_journal
         };
         self.until(&format!("{name} has nothing to do"), idle).await;
     }
