@@ -105,7 +105,7 @@ fn inspect(global: &Global, name: String) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn head(plugin: &Value) -> [(&'static str, String); 17] {
+fn head(plugin: &Value) -> [(&'static str, String); 18] {
     let time = |pointer: &str| plugin.pointer(pointer).and_then(Value::as_u64).map(output::time).unwrap_or_default();
     [
         ("name", text(plugin, "/name")),
