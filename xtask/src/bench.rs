@@ -1,23 +1,29 @@
-//! `cargo xtask bench [NAME…]`: takes the figures of the package [`PACKAGE`], shows them as a table and keeps them as JSON.
+//! `cargo xtask bench [--quick] [NAME…]`: takes the figures of the package [`PACKAGE`], shows them as a table and keeps them as JSON.
 //!
 //! The measuring is all there, in one program; here it is built for release together with the programs that it starts, run,
 //! and its results are collected: what criterion estimated, and what the program wrote down itself.
+//!
+//! What some figures are set beside is installed first (a `nats-server`, npm's packages, StarlingMonkey). What cannot be had is said, and
+//! the figure is taken without it.
 
 mod estimates;
 mod figure;
 mod nats;
+mod starling;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
+use clap::Args;
 use serde_json::Value;
 use thiserror::Error;
 
 use self::estimates::EstimatesError;
 use self::figure::Figure;
+use crate::clients;
 use crate::guests::{self, GuestsError};
 use crate::process::{self, ProcessError};
 use crate::setup::{self, SetupError};
@@ -30,7 +36,31 @@ const FIGURES: &str = "figures";
 const PROGRAMS: &str = "plugbus-cli";
 const CLIENT: &str = "plugbus";
 /// The figure that stands beside a `nats-server`.
-const BESIDE_NATS: &str = "acknowledged";
+const BESIDE_NATS: &[&str] = &["acknowledged"];
+/// Those that need guests in languages other than Rust.
+const OF_LANGUAGES: &[&str] = &["languages", "warm", "dropin"];
+/// The one that has a component on StarlingMonkey among its plugins.
+const ON_STARLING: &[&str] = &["warm"];
+/// Those that need Node with packages of npm, and the one that needs Chromium too.
+const BESIDE_NODE: &[&str] = &["fanout", "browser"];
+const IN_BROWSER: &[&str] = &["browser"];
+
+/// What is asked for.
+#[derive(Args)]
+pub(crate) struct BenchArguments {
+    /// Figures to take (call, reload, emit, …). All when none is named; a name that is none lists them.
+    names: Vec<String>,
+    /// Take each figure with as little as shows that it can be taken, in a debug build: minutes, and numbers that mean nothing
+    #[arg(long)]
+    quick: bool,
+}
+
+impl BenchArguments {
+    /// Whether one of these figures is to be taken.
+    fn wants(&self, figures: &[&str]) -> bool {
+        self.names.is_empty() || self.names.iter().any(|name| figures.contains(&name.as_str()))
+    }
+}
 
 /// Why there are no figures.
 #[derive(Debug, Error)]
@@ -54,21 +84,29 @@ pub(crate) enum BenchError {
 }
 
 /// Takes the figures of these names, or all.
-pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), BenchError> {
-    let beside_nats = names.is_empty() || names.iter().any(|name| name == BESIDE_NATS);
-    let nats = beside_nats.then(|| nats::find_or_install(workspace)).flatten();
+pub(crate) fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<(), BenchError> {
+    let nats = arguments.wants(BESIDE_NATS).then(|| nats::find_or_install(workspace)).flatten();
     setup::run(workspace)?;
-    let guests = guests::build(workspace)?;
-    let built = build(workspace)?;
+    let guests = match arguments.wants(OF_LANGUAGES) {
+        true => guests::build_all(workspace)?,
+        false => guests::build(workspace)?,
+    };
+    if arguments.wants(ON_STARLING) {
+        starling::build(workspace, &guests.folder);
+    }
+    if arguments.wants(BESIDE_NODE) {
+        clients::install_for_figures(workspace, arguments.wants(IN_BROWSER));
+    }
+    let built = build(workspace, arguments.quick)?;
 
     let folder = workspace.target.join("bench");
     let records = folder.join("records.jsonl");
     fs::create_dir_all(&folder).map_err(|source| file(&folder, source))?;
     fs::write(&records, "").map_err(|source| file(&records, source))?;
     let criterion = workspace.target.join("criterion");
-    let began = SystemTime::now();
+    let (began, clock) = (SystemTime::now(), Instant::now());
     let mut take = Command::new(program(&built, FIGURES)?);
-    take.current_dir(&workspace.root).arg("--bench").args(names);
+    take.current_dir(&workspace.root).arg("--bench").args(arguments.quick.then_some("--quick")).args(&arguments.names);
     take.env("PLUGBUS_GUESTS", &guests.folder)
         .env("PLUGBUS_BENCH_PROGRAM", program(&built, CLIENT)?)
         .env("PLUGBUS_BENCH_RECORDS", &records)
@@ -85,17 +123,26 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), BenchEr
     let summary = folder.join("summary.json");
     let json: Vec<Value> = figures.iter().map(Figure::to_json).collect();
     fs::write(&summary, format!("{:#}\n", Value::from(json))).map_err(|source| file(&summary, source))?;
-    println!("\nbench: {} figures in {}", figures.len(), summary.display());
+    let minutes = clock.elapsed().as_secs_f64() / 60.0;
+    println!("\nbench: {} figures, taken in {minutes:.1} min, in {}", figures.len(), summary.display());
+    if arguments.quick {
+        println!("bench: with --quick the numbers mean nothing");
+    }
     Ok(())
 }
 
 /// Builds everything in one call of cargo, so that each dependency has one set of features and is built once. What cargo
 /// says of each thing it built.
-fn build(workspace: &Workspace) -> Result<Vec<Value>, BenchError> {
+fn build(workspace: &Workspace, quick: bool) -> Result<Vec<Value>, BenchError> {
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--release", "--message-format=json-render-diagnostics"]);
-    cargo.args(["--package", PROGRAMS, "--bins", "--package", PACKAGE, "--bench", FIGURES]);
-    println!("bench: building for release; the first time takes minutes");
+    cargo.args(["build", "--message-format=json-render-diagnostics"]);
+    if quick {
+        // As the tests have it: nothing is built a second time with other features.
+        cargo.args(["--workspace", "--bins", "--bench", FIGURES]);
+    } else {
+        cargo.args(["--release", "--package", PROGRAMS, "--bins", "--package", PACKAGE, "--bench", FIGURES]);
+        println!("bench: building for release; the first time takes minutes");
+    }
     let messages = process::read(&mut cargo).map_err(BenchError::Build)?;
     // Programs may print lines of their own there (build scripts do); those are no messages.
     Ok(messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())

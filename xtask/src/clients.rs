@@ -81,6 +81,17 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<(), Clients
     Ok(())
 }
 
+/// Installs what figures need of it: the npm clients, and Chromium where a browser is wanted. What cannot be had is said.
+pub(crate) fn install_for_figures(workspace: &Workspace, browser: bool) {
+    let npm = node::install(&Place::new(workspace));
+    let chromium = if browser { browser::find() } else { Ok(()) };
+    for (what, part) in [("the npm clients", npm), ("Chromium", chromium)] {
+        if let Err(error) = part {
+            println!("bench: {what} cannot be had: {}", setup::with_causes(&error));
+        }
+    }
+}
+
 /// A part that is there, or none where it may be skipped.
 fn ready<T>(what: &'static str, part: Result<T, PartError>, strict: bool) -> Result<Option<T>, ClientsError> {
     match part {

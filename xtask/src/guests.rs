@@ -4,9 +4,9 @@
 mod c;
 mod go;
 mod js;
-mod language;
+pub(crate) mod language;
 mod python;
-mod stamp;
+pub(crate) mod stamp;
 
 use std::fs;
 use std::io;

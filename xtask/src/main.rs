@@ -59,10 +59,7 @@ enum Task {
     Backlog(backlog::BacklogArguments),
     /// Take the figures (time, memory), each beside something of the same run; print them and write
     /// target/bench/summary.json.
-    Bench {
-        /// Figures to take (call, reload, emit, …). All when none is named; a name that is none lists them.
-        names: Vec<String>,
-    },
+    Bench(bench::BenchArguments),
 }
 
 fn main() -> ExitCode {
@@ -91,7 +88,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Task::Newcomer(ref arguments) => newcomer::run(&workspace, arguments)?,
         Task::Fuzz(ref arguments) => fuzz::run(&workspace, arguments)?,
         Task::Backlog(ref arguments) => backlog::run(&workspace, arguments)?,
-        Task::Bench { ref names } => bench::run(&workspace, names)?,
+        Task::Bench(ref arguments) => bench::run(&workspace, arguments)?,
     }
     Ok(())
 }

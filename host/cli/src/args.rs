@@ -356,6 +356,9 @@ Prints the outcome, the reply, what it published, what it changed in its store (
 and the fuel, time and memory it took. Nothing is delivered anywhere, but what the manifest grants is granted: folders are
 written to, HTTP requests are sent.
 
+Compiled code is kept in the data folder, where PLUGBUS_DATA_DIR or a named configuration file names one, else in
+~/.cache/plugbus: a large component takes its seconds once. PLUGBUS_SANDBOX_COMPILE_CACHE=false keeps none.
+
 Exit code 0 if the event was acked, or every sample ended as it should; else 1.")]
 pub(crate) struct Check {
     /// The component, or the folder of a project that is built
@@ -384,7 +387,7 @@ Examples:
   plugbus inspect relay.wasm --json --no-start
 
 The filters are the manifest's, or those that the plugin registers when it starts, for which it is compiled and its `init`
-called. `plugbus plugins inspect NAME` shows a plugin that a daemon has loaded.
+called; compiled code is kept as `plugbus check` does. `plugbus plugins inspect NAME` shows a plugin that a daemon has loaded.
 
 Exit code 0 if a daemon would load it with this manifest, else 1.")]
 pub(crate) struct Inspect {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::args::{self, Global};
 use crate::failure::{Failure, Outcome, chain};
-use crate::{emit, output};
+use crate::{compiled, emit, output};
 
 mod samples;
 
@@ -26,8 +26,12 @@ pub(crate) fn check(global: &Global, args: &args::Check) -> Outcome {
     let event = draft(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::doing("cannot start the runtime", &error))?;
-    let check = Check { wasm: component(args)?, manifest: args.manifest.clone(), event };
-    let report = runtime.block_on(plugbus::check::run(check)).map_err(|error| not_run(&error))?;
+    let wasm = component(args)?;
+    let run = async |cache_dir| {
+        let (wasm, manifest, event) = (wasm.clone(), args.manifest.clone(), event.clone());
+        plugbus::check::run(Check { wasm, manifest, event, cache_dir }).await
+    };
+    let report = runtime.block_on(compiled::with_cache(global, run))?.map_err(|error| not_run(&error))?;
     if global.json {
         output::json(&report)?;
     } else {

@@ -7,14 +7,17 @@ use plugbus::sandbox::{Need, NeededImport, Producer};
 
 use crate::args::{self, Global};
 use crate::failure::{Failure, Outcome};
-use crate::output;
+use crate::{compiled, output};
 
 /// Looks at a component and prints what was seen.
 pub(crate) fn inspect(global: &Global, args: &args::Inspect) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::doing("cannot start the runtime", &error))?;
-    let inspect = Inspect { wasm: args.file.clone(), manifest: args.manifest.clone(), start: !args.no_start };
-    let report = runtime.block_on(plugbus::inspect::run(inspect))?;
+    let run = async |cache_dir| {
+        let (wasm, manifest, start) = (args.file.clone(), args.manifest.clone(), !args.no_start);
+        plugbus::inspect::run(Inspect { wasm, manifest, start, cache_dir }).await
+    };
+    let report = runtime.block_on(compiled::with_cache(global, run))??;
     if global.json {
         output::json(&report)?;
     } else {

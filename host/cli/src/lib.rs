@@ -16,6 +16,7 @@ use clap::{CommandFactory, Parser};
 mod args;
 mod author;
 mod check;
+mod compiled;
 mod dead;
 mod emit;
 mod failure;

@@ -79,6 +79,26 @@ pub(crate) fn configured(global: &Global) -> Result<Config, Failure> {
     }
 }
 
+/// What decides where `check` and `inspect` keep compiled code: the file and the data folder that are named.
+pub(crate) fn cache_config(global: &Global) -> Result<Config, Failure> {
+    let read = given(&global.config).map(|file| Config::read(&file)).transpose()?;
+    let mut config = read.unwrap_or_default();
+    for name in ["data_dir", "sandbox.compile_cache"] {
+        let Some(key) = keys::find(name) else { continue };
+        if let Some(value) = variable(key.env) {
+            config.set(name, &value.to_string_lossy(), key.env)?;
+        }
+    }
+    Ok(config)
+}
+
+/// The folder for what a user's programs may make again: the one that is named, or the usual one. None where there is no home.
+pub(crate) fn user_cache() -> Option<PathBuf> {
+    // A relative one counts as not set, says the specification of base directories.
+    let named = variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    named.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cache")))
+}
+
 /// The socket of a configuration that may name none.
 pub(crate) fn default_socket(config: &Config) -> PathBuf {
     match (&config.socket, variable("XDG_RUNTIME_DIR")) {

@@ -105,8 +105,8 @@ pub enum ReloadError {
 }
 
 impl Loader {
-    /// Starts the loader's task. When this returns, the folder has been scanned and every plugin in it runs or is rejected.
-    /// Must be called within a tokio runtime.
+    /// Starts the loader's task. When this returns, the folder has been scanned and every plugin in it runs or is rejected; what
+    /// comes later is compiled behind the events ([`Sandbox::step_back`]). Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`LoaderError`] where the folder cannot be scanned. A plugin that is refused is no error: see [`Loader::plugins`].
@@ -121,6 +121,7 @@ impl Loader {
         let task = tokio::spawn(Engine::new(context.clone(), receiver).run());
         let loader = Self { inner: Arc::new(Inner { context, commands, task }) };
         loader.rescan().await?;
+        loader.inner.context.sandbox.step_back();
         Ok(loader)
     }
 

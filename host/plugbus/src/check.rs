@@ -24,6 +24,8 @@ pub struct Check {
     pub manifest: Option<PathBuf>,
     /// The event.
     pub event: Draft,
+    /// Folder of the compile cache, see [`SandboxConfig::cache_dir`]. None: the component is compiled each time.
+    pub cache_dir: Option<PathBuf>,
 }
 
 /// Why the component was not run.
@@ -114,9 +116,9 @@ impl CheckError {
 /// # Errors
 /// [`CheckError`] where the component did not get as far as the event. What it makes of the event is in the report.
 pub async fn run(check: Check) -> Result<CheckReport, CheckError> {
-    let Check { wasm, manifest, event } = check;
+    let Check { wasm, manifest, event, cache_dir } = check;
     EventLimits::default().check(&event)?;
-    Checker::start(&wasm, manifest).await?.event(event).await
+    Checker::start(&wasm, manifest, cache_dir).await?.event(event).await
 }
 
 /// A component that has started, to be given one event after the other, as a daemon would with a single instance.
@@ -131,16 +133,17 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Compiles, links and starts a component. `manifest` is `<name>.toml` beside it when absent, if there is one. Must be
-    /// called within a tokio runtime.
+    /// Compiles, links and starts a component. `manifest` is `<name>.toml` beside it when absent, if there is one; `cache_dir` is
+    /// the folder of the compile cache, if any. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`CheckError`] says what keeps a daemon from loading it.
-    pub async fn start(wasm: &Path, manifest: Option<PathBuf>) -> Result<Self, CheckError> {
+    /// [`CheckError`] says what keeps a daemon from loading it; [`CheckError::Sandbox`], that there is no engine, because the cache
+    /// cannot be used for instance.
+    pub async fn start(wasm: &Path, manifest: Option<PathBuf>, cache_dir: Option<PathBuf>) -> Result<Self, CheckError> {
         let name = wasm.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let (manifest, _) = read_manifest(wasm, manifest)?;
         let log = Arc::new(Collected::default());
-        let handler = start(wasm, &name, &manifest, log.clone()).await?;
+        let handler = start(wasm, &name, &manifest, log.clone(), cache_dir).await?;
         let filters = filters(wasm, &manifest, &handler)?;
         Ok(Self { name, filters, manifest, handler, log, events: 0 })
     }
@@ -200,9 +203,11 @@ pub(crate) async fn start(
     name: &str,
     manifest: &Manifest,
     log: Arc<Collected>,
+    cache_dir: Option<PathBuf>,
 ) -> Result<SandboxHandler, CheckError> {
     let wasm = std::fs::read(path).map_err(|source| CheckError::Read { path: path.to_owned(), source })?;
-    let sandbox = tokio::task::spawn_blocking(|| Sandbox::new(SandboxConfig::default())).await??;
+    let config = SandboxConfig { cache_dir, ..SandboxConfig::default() };
+    let sandbox = tokio::task::spawn_blocking(|| Sandbox::new(config)).await??;
     let component = sandbox.compile(wasm.into()).await;
     let component = component.map_err(|source| CheckError::Compile { path: path.to_owned(), source })?;
     let spec = manifest.to_spec(name, log, EventLimits::default());

@@ -19,6 +19,8 @@ pub struct Inspect {
     pub manifest: Option<PathBuf>,
     /// Whether to compile and start it, for the filters that its `init` registers. Seconds for an interpreter's component.
     pub start: bool,
+    /// Folder of the compile cache, as in [`crate::check::Check`].
+    pub cache_dir: Option<PathBuf>,
 }
 
 /// What was seen.
@@ -61,19 +63,21 @@ impl InspectReport {
 /// Looks at a component. Must be called within a tokio runtime.
 ///
 /// # Errors
-/// [`CheckError`] where a file cannot be read, is no component, or the manifest is wrong. What keeps a component from
-/// being loaded is in the report.
+/// [`CheckError`] where a file cannot be read, is no component, or the manifest is wrong, and where there is no engine. What
+/// keeps a component from being loaded is in the report.
 pub async fn run(inspect: Inspect) -> Result<InspectReport, CheckError> {
-    let Inspect { wasm: path, manifest: named, start } = inspect;
+    let Inspect { wasm: path, manifest: named, start, cache_dir } = inspect;
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let anatomy = read(&path)?;
     let (manifest, manifest_path) = check::read_manifest(&path, named)?;
     let missing_grants = missing(&anatomy, &manifest);
     let (mut filters, mut not_started) = (Some(manifest.filters.clone()).filter(|given| !given.is_empty()), None);
     if start && anatomy.refused.is_none() && missing_grants.is_empty() {
-        let started = check::start(&path, &name, &manifest, std::sync::Arc::default()).await;
+        let started = check::start(&path, &name, &manifest, std::sync::Arc::default(), cache_dir).await;
         match started.and_then(|handler| check::filters(&path, &manifest, &handler)) {
             Ok(found) => filters = Some(found),
+            // That says nothing of the component.
+            Err(error @ CheckError::Sandbox(_)) => return Err(error),
             Err(error) => not_started = Some(chain(&error)),
         }
     }

@@ -1,6 +1,6 @@
 //! From the bytes of a file to a compiled component.
 //!
-//! Compiling runs on the runtime's blocking threads, never on those that handle events, and at most
+//! Compiling runs on threads of its own that step back behind those that handle events (`threads`), and at most
 //! [`SandboxConfig::compiles_max`](crate::SandboxConfig::compiles_max) at one time: the next one waits. Bytes are looked at
 //! before the compiler sees them; precompiled code is never loaded from the plugins folder. A panic of the compiler is
 //! caught. The on-disk cache is wasmtime's own, guarded against damage (`cache`): an entry that is not as it was written
@@ -17,6 +17,7 @@ use crate::sandbox::Sandbox;
 use crate::text::cut;
 
 pub(crate) mod sniff;
+pub(crate) mod threads;
 
 /// A compiled component of one of the host's contracts. Cloning shares the code.
 #[derive(Clone)]
@@ -131,7 +132,7 @@ impl Sandbox {
         let compiled = tokio::task::spawn_blocking(move || {
             // Held to the end even where nobody waits for the result any more: the bound is on compilers, not on callers.
             let _permit = permit;
-            compile(sandbox, &wasm)
+            sandbox.compilers().run(|| compile(&sandbox, &wasm))
         });
         match compiled.await {
             Ok(result) => result,
@@ -148,7 +149,7 @@ impl Component {
     }
 }
 
-fn compile(sandbox: Sandbox, wasm: &[u8]) -> Result<Component, CompileError> {
+fn compile(sandbox: &Sandbox, wasm: &[u8]) -> Result<Component, CompileError> {
     let engine = sandbox.engine();
     let component = wasmtime::component::Component::from_binary(engine, wasm)
         .map_err(|error| CompileError::Invalid(cut(&format!("{error:#}"), MESSAGE_BYTES_MAX).into_owned()))?;
@@ -163,7 +164,7 @@ fn compile(sandbox: Sandbox, wasm: &[u8]) -> Result<Component, CompileError> {
     let contract = contract::of(&exports)?;
     contract::check_imports(&imports)?;
     let info = ComponentInfo { contract, imports, exports, size_bytes: wasm.len(), sha256: hex(&Sha256::digest(wasm)) };
-    Ok(Component { inner: Arc::new(Compiled { sandbox, component, info }) })
+    Ok(Component { inner: Arc::new(Compiled { sandbox: sandbox.clone(), component, info }) })
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

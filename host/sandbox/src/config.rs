@@ -20,7 +20,7 @@ pub struct SandboxConfig {
     pub cache_dir: Option<PathBuf>,
     /// Largest component that is looked at. Default 64 MiB.
     pub component_bytes_max: usize,
-    /// Compilations at one time, each of which may use every core. Default 1. The others wait.
+    /// Compilations at one time. They share threads that use every core nobody else wants. Default 1. The others wait.
     pub compiles_max: usize,
     /// Live instances at one time that the pooling allocator has room for (address space, not memory). Default 256.
     /// Without pooling this is no limit.

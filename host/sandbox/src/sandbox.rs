@@ -2,7 +2,8 @@
 //!
 //! What bounds it: compilations at one time by a semaphore ([`SandboxConfig::compiles_max`]; the others wait, in order),
 //! live instances by the pool where there is one ([`SandboxConfig::instances_max`]; one more does not start, and says so).
-//! One ticker thread in all, whatever the number of plugins and calls: it holds the engine weakly and ends with it.
+//! One ticker thread in all, whatever the number of plugins and calls: it holds the engine weakly and ends with it. Threads
+//! that compile: as many as cores, at most 16, which sleep unless something is compiled.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -14,6 +15,7 @@ use wasmtime::{Engine, EngineWeak};
 
 use crate::allocation::{self, Allocation};
 use crate::cache::CacheFolder;
+use crate::compile::threads::Compilers;
 use crate::config::SandboxConfig;
 
 /// The engine: compiler, allocator, clock. Cloning shares it. One per host.
@@ -28,6 +30,7 @@ struct Inner {
     cache: Option<CacheFolder>,
     allocation: Allocation,
     compiles: Arc<Semaphore>,
+    compilers: Compilers,
     tls: OnceLock<Result<Arc<rustls::ClientConfig>, rustls::Error>>,
 }
 
@@ -50,10 +53,14 @@ pub enum SandboxError {
     /// The ticker thread cannot be started.
     #[error("the ticker thread does not start")]
     Ticker(#[source] std::io::Error),
+    /// The threads that compile cannot be started.
+    #[error("the threads that compile do not start")]
+    Compilers(#[source] std::io::Error),
 }
 
 impl Sandbox {
-    /// Makes an engine and starts its ticker thread, which ends with the last clone and the last instance.
+    /// Makes an engine and starts its threads (the ticker, and those that compile), which end with the last clone and the last
+    /// instance.
     ///
     /// # Errors
     /// Where the cache folder is not usable, a setting is out of range or the system refuses a thread.
@@ -75,7 +82,9 @@ impl Sandbox {
         let (engine, allocation) = allocate(settings, &config)?;
         start_ticker(engine.weak(), config.tick).map_err(SandboxError::Ticker)?;
         let compiles = Arc::new(Semaphore::new(config.compiles_max.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { inner: Arc::new(Inner { config, engine, cache, allocation, compiles, tls: OnceLock::new() }) })
+        let compilers = Compilers::start().map_err(SandboxError::Compilers)?;
+        let inner = Inner { config, engine, cache, allocation, compiles, compilers, tls: OnceLock::new() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The settings it was made with.
@@ -90,12 +99,22 @@ impl Sandbox {
         self.inner.allocation == Allocation::Pool
     }
 
+    /// Makes what is compiled from now on step back behind whatever else wants the processor: there are events to handle. To be
+    /// called when the plugins that a host starts with are there. On Linux; elsewhere it changes nothing.
+    pub fn step_back(&self) {
+        self.inner.compilers.step_back();
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
     }
 
     pub(crate) fn cache(&self) -> Option<&CacheFolder> {
         self.inner.cache.as_ref()
+    }
+
+    pub(crate) fn compilers(&self) -> &Compilers {
+        &self.inner.compilers
     }
 
     pub(crate) fn compiles(&self) -> Arc<Semaphore> {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::disk::{OnDisk, Rate, folder, median};
+use crate::effort;
 use crate::host::{draft, two_threads};
 use crate::nats::{self, Client, Server};
 use crate::raw::Raw;
@@ -76,15 +77,15 @@ impl Measured {
         let mut measured = Self { own: Vec::new(), commits: 0, raw: Vec::new(), jetstream: Vec::new() };
         runtime.block_on(on_disk.grow_log());
         raw.grow_log().expect("the raw storage takes rows");
-        for _ in 0..TURNS {
+        for _ in 0..effort::times(TURNS) {
             let before = on_disk.stats().commits;
-            let own = publish_for(&runtime, &on_disk.bus, publishers, TURN);
+            let own = publish_for(&runtime, &on_disk.bus, publishers, effort::lasting(TURN));
             let commits = on_disk.stats().commits - before;
             measured.own.push(own);
             measured.commits += commits;
             measured.raw.push(raw.insert(own.events, commits).expect("the raw storage takes rows"));
             if let Some((_, client)) = &mut jetstream {
-                measured.jetstream.push(client.publish_for(publishers, TURN));
+                measured.jetstream.push(client.publish_for(publishers, effort::lasting(TURN)));
             }
         }
         runtime.block_on(on_disk.close());

@@ -7,15 +7,22 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::host::{PATIENCE, Place};
+use plugbus::socket::client::Client;
+use plugbus::socket::protocol::Request;
+use rustix::process::{Pid, Signal, kill_process};
 
-/// How often it is asked whether it answers.
-const POLL: Duration = Duration::from_millis(20);
+use crate::host::Place;
+
+/// How often it is looked whether its socket is there. Once it is, the daemon answers when it is ready.
+const POLL: Duration = Duration::from_millis(1);
+/// Longest wait until it is ready: it may have a component to compile, on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// A running daemon on a place; killed when dropped.
 pub(crate) struct Daemon<'a> {
     place: &'a Place,
     child: Child,
+    ready_after: Duration,
 }
 
 impl<'a> Daemon<'a> {
@@ -24,18 +31,42 @@ impl<'a> Daemon<'a> {
     pub(crate) fn start(place: &'a Place, journal: bool) -> Self {
         let log = File::create(place.path().join("log")).expect("a log file is made");
         let mut command = plugbus(place.path());
-        let child = command
-            .args(["run", &format!("--journal-enabled={journal}"), "--http-listen=127.0.0.1:0"])
-            .stderr(log)
-            .spawn()
-            .expect("`plugbus` starts");
-        let daemon = Self { place, child };
+        command.args(["run", &format!("--journal-enabled={journal}"), "--http-listen=127.0.0.1:0"]).stderr(log);
         let began = Instant::now();
-        while !daemon.command(&["ping"]).stderr(Stdio::null()).status().expect("`plugbus` starts").success() {
+        let child = command.spawn().expect("`plugbus` starts");
+        let mut daemon = Self { place, child, ready_after: Duration::ZERO };
+        while !daemon.answers() {
             assert!(began.elapsed() < PATIENCE, "the daemon does not answer: {}", daemon.log());
             thread::sleep(POLL);
         }
+        daemon.ready_after = began.elapsed();
         daemon
+    }
+
+    fn answers(&self) -> bool {
+        let client = Client::connect(self.place.path().join("s"));
+        client.and_then(|mut client| client.call(&Request::Ping {})).is_ok()
+    }
+
+    /// How long it took from its start until it answered.
+    pub(crate) fn ready_after(&self) -> Duration {
+        self.ready_after
+    }
+
+    /// Where its gateway is.
+    pub(crate) fn url(&self) -> String {
+        let log = self.log();
+        let ready = log.lines().find(|line| line.contains(" ready")).expect("it says that it is ready");
+        let address = ready.split("http=").nth(1).and_then(|rest| rest.split_whitespace().next());
+        format!("http://{}", address.expect("it says where").trim_matches('"'))
+    }
+
+    /// Stops it the way that systems do, and waits for its end.
+    pub(crate) fn stop(mut self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("it runs");
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "{status}: {}", self.log());
     }
 
     /// A command that talks to it.

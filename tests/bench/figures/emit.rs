@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use plugbus_fixtures::built;
 
 use crate::daemon::Daemon;
+use crate::effort;
 use crate::host::{Place, TOPIC};
 use crate::record::{Record, Records, in_millis, percentile};
 
@@ -33,10 +34,11 @@ fn rounds(journal: bool) -> (Vec<Duration>, Vec<Duration>) {
     place.put("noop", &built::fixture_bytes("noop"), "");
     let daemon = Daemon::start(&place, journal);
     let (mut emits, mut nothings) = (Vec::new(), Vec::new());
-    for round in 0..ROUNDS + WARM_UP {
+    let warm_up = effort::times(WARM_UP);
+    for round in 0..effort::times(ROUNDS) + warm_up {
         let nothing = time(Command::new("/bin/true").env_clear().stdin(Stdio::null()).stdout(Stdio::null()));
         let emit = time(&mut daemon.command(&["emit", TOPIC, r#"{"n":1}"#]));
-        if round >= WARM_UP {
+        if round >= warm_up {
             nothings.push(nothing);
             emits.push(emit);
         }

@@ -1,8 +1,8 @@
 //! `plugbus hook` as a whole process, as an agent runs it: started, the JSON of one tool call read, published, answered, ended.
 //!
 //! Beside it `/bin/true`, which shows what the system takes for a process that does nothing; and Python processes that do the
-//! same with `requests` and with `python-socketio`, the way that hooks were written before. Those talk to a server that takes
-//! everything and does nothing with it ([`crate::sink`]), which flatters them.
+//! same with `requests` and with `python-socketio`, the way that hooks were written before. Those talk to the gateway of the same
+//! kind of daemon: each event is acknowledged once it is on the disk.
 
 use std::fs::{self, File};
 use std::os::unix::net::UnixListener;
@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::daemon::{Daemon, plugbus};
+use crate::effort;
 use crate::host::Place;
 use crate::python::Python;
 use crate::record::{Record, Records, in_millis, percentile};
-use crate::sink::Sink;
 
 /// Processes of each kind: quick ones, and those that take their time.
 const ROUNDS: usize = 500;
@@ -34,7 +36,7 @@ import json, sys, socketio
 data = json.load(sys.stdin)
 client = socketio.Client()
 client.connect(sys.argv[1])
-client.call("publish", {"topic": "hook.raw", "data": data}, timeout=5)
+assert client.call("publish", {"topic": "hook.raw", "data": data}, timeout=5)["ok"]
 client.disconnect()
 print('{"continue": true}')
 "#;
@@ -73,10 +75,11 @@ fn offline(place: &Place) -> Command {
 /// Durations of processes of a kind, and of those that do nothing.
 fn in_turn(rounds: usize, input: &Path, command: impl Fn() -> Command) -> (Vec<Duration>, Vec<Duration>) {
     let (mut times, mut nothings) = (Vec::new(), Vec::new());
-    for round in 0..rounds + WARM_UP {
+    let warm_up = effort::times(WARM_UP);
+    for round in 0..effort::times(rounds) + warm_up {
         let nothing = time(Command::new("/bin/true").env_clear(), input);
         let took = time(&mut command(), input);
-        if round >= WARM_UP {
+        if round >= warm_up {
             nothings.push(nothing);
             times.push(took);
         }
@@ -108,12 +111,20 @@ fn python(records: &mut Records, input: &Path, usual: f64) {
         Ok(python) => python,
         Err(reason) => return println!("hook: without the Python processes: {reason}"),
     };
-    let sink = Sink::start();
+    let place = Place::new();
+    let daemon = Daemon::start(&place, true);
     for (what, script) in [("requests", REQUESTS), ("python-socketio", SOCKETIO)] {
-        let before = sink.received();
-        let (mut times, _) = in_turn(SLOW_ROUNDS, input, || python.command(&["-c", script, &sink.url()]));
-        assert_eq!(sink.received() - before, SLOW_ROUNDS + WARM_UP, "every event arrived");
+        let before = accepted(&daemon);
+        let (mut times, nothings) = in_turn(SLOW_ROUNDS, input, || python.command(&["-c", script, &daemon.url()]));
+        let processes = nothings.len() + effort::times(WARM_UP);
+        assert_eq!(accepted(&daemon) - before, processes as u64, "every event arrived");
         let name = format!("hook/a Python process with {what}, p50");
         records.add(&Record::millis(name, percentile(&mut times, 50)).beside("plugbus hook", usual));
     }
+}
+
+/// How many events the daemon has accepted.
+fn accepted(daemon: &Daemon<'_>) -> u64 {
+    let stats: Value = serde_json::from_str(&daemon.read(&["stats", "--json"])).expect("it prints JSON");
+    stats.pointer("/bus/accepted").and_then(Value::as_u64).expect("it counts events")
 }

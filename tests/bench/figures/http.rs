@@ -14,6 +14,7 @@ use plugbus::config::{Config, Sync};
 use tokio::runtime::Runtime;
 
 use crate::disk::{Rate, folder};
+use crate::effort;
 use crate::host::{PATIENCE, two_threads};
 use crate::record::{Record, Records};
 
@@ -92,7 +93,7 @@ pub(crate) fn http(records: &mut Records) {
 
 fn rates(runtime: &Runtime, host: Host) -> [Rate; WAYS.len()] {
     let mut rates = [Rate::default(); WAYS.len()];
-    for _ in 0..TURNS {
+    for _ in 0..effort::times(TURNS) {
         for (way, rate) in WAYS.into_iter().zip(&mut rates) {
             rate.add(ask_for(&host, way));
         }
@@ -128,7 +129,7 @@ fn ask(mut stream: impl Read + Write, way: Way, began: Instant) -> u64 {
     let (question, events) = way.question();
     let mut asked = 0;
     let mut answer = Vec::new();
-    while began.elapsed() < TURN {
+    while began.elapsed() < effort::lasting(TURN) {
         stream.write_all(&question).expect("the question goes out");
         read(&mut stream, way, &mut answer);
         asked += events;

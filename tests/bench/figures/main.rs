@@ -1,4 +1,5 @@
-//! The figures of plugbus: `figures --bench [NAME…]`, as `cargo xtask bench` runs it.
+//! The figures of plugbus: `figures --bench [--quick] [NAME…]`, as `cargo xtask bench` runs it. With `--quick` as little is measured as
+//! shows that each figure can be taken.
 //!
 //! What takes micro- or milliseconds inside one process is measured by criterion, which keeps its estimates. A criterion
 //! group is a figure; a function of it whose name begins with [`BESIDE`] is what the others of the same parameter are set
@@ -14,29 +15,38 @@
 
 mod acknowledged;
 mod bare;
+mod browser;
 mod bus;
 mod catch_up;
 mod clock;
 mod daemon;
 mod disk;
+mod dropin;
+mod effort;
 mod emit;
+mod fanout;
 mod hook;
 mod host;
 mod http;
+mod languages;
 mod latency;
 mod memory;
 mod nats;
+mod node;
+mod packet;
+mod percentile;
 mod python;
 mod raw;
 mod record;
 mod reload;
 mod sandbox;
-mod sink;
+mod socketio;
 mod start;
+mod warm;
 
 use std::env;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use criterion::measurement::WallTime;
@@ -46,6 +56,9 @@ use crate::record::Records;
 
 /// How the name of a criterion function begins that only stands beside others.
 const BESIDE: &str = "beside ";
+
+/// Criterion's own least number of samples.
+const SAMPLES_MIN: usize = 10;
 
 /// How a figure is taken.
 enum Take {
@@ -77,6 +90,11 @@ const FIGURES: &[(&str, Take)] = &[
     ("latency", Take::Recorded(latency::latency)),
     ("start", Take::Recorded(start::start)),
     ("http", Take::Recorded(http::http)),
+    ("fanout", Take::Recorded(fanout::fanout)),
+    ("browser", Take::Recorded(browser::browser)),
+    ("languages", Take::Recorded(languages::languages)),
+    ("warm", Take::Recorded(warm::warm)),
+    ("dropin", Take::Recorded(dropin::dropin)),
 ];
 
 fn main() -> ExitCode {
@@ -93,21 +111,27 @@ fn main() -> ExitCode {
         eprintln!("there is no figure `{unknown}`; there are: {}", all.join(", "));
         return ExitCode::from(2);
     }
+    if flags.iter().any(|flag| flag == "--quick") {
+        effort::be_quick();
+    }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     let (mut thread, mut wall) = (criterion().with_measurement(ThreadTime), criterion());
     let mut records = Records::open();
-    for (_, take) in FIGURES.iter().filter(|(name, _)| wanted(name)) {
+    for (name, take) in FIGURES.iter().filter(|(name, _)| wanted(name)) {
+        let began = Instant::now();
         match take {
             Take::Thread(take) => take(&mut thread),
             Take::Wall(take) => take(&mut wall),
             Take::Recorded(take) => take(&mut records),
         }
+        println!("{name}: taken in {:.1} s", began.elapsed().as_secs_f64());
     }
     ExitCode::SUCCESS
 }
 
 /// Long enough for a steady median, short enough that all figures are taken within a few minutes.
 fn criterion() -> Criterion<WallTime> {
-    let criterion = Criterion::default().without_plots().sample_size(60);
-    criterion.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4))
+    let criterion = Criterion::default().without_plots().sample_size(effort::times(60).max(SAMPLES_MIN));
+    let (warm_up, measurement) = (Duration::from_secs(1), Duration::from_secs(4));
+    criterion.warm_up_time(effort::lasting(warm_up)).measurement_time(effort::lasting(measurement))
 }

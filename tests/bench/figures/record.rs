@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub(crate) use crate::percentile::{per_mille, percentile};
+
 /// One figure.
 #[derive(Debug, Serialize)]
 pub(crate) struct Record {
@@ -56,16 +58,4 @@ impl Records {
 
 pub(crate) fn in_millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
-}
-
-/// The duration that so many per cent of all do not exceed. Sorts them.
-pub(crate) fn percentile(durations: &mut [Duration], per_cent: usize) -> Duration {
-    per_mille(durations, per_cent * 10)
-}
-
-/// The duration that so many of a thousand do not exceed. Sorts them.
-pub(crate) fn per_mille(durations: &mut [Duration], per_mille: usize) -> Duration {
-    durations.sort_unstable();
-    let place = (durations.len() * per_mille).div_ceil(1000).saturating_sub(1);
-    durations.get(place).copied().expect("something was measured")
 }

@@ -12,6 +12,7 @@ use plugbus::sandbox::{PluginSpec, Sandbox, SandboxConfig};
 use plugbus_fixtures::built;
 use tokio::time::MissedTickBehavior;
 
+use crate::effort;
 use crate::host::{OnePlugin, PATIENCE, data, draft_of, two_threads};
 use crate::record::{Record, Records, in_millis, percentile};
 
@@ -43,8 +44,9 @@ async fn swaps() -> (Vec<Duration>, Vec<Duration>) {
     // The first build is what runs, and compiled; the first swap to the second one compiles that.
     swap(&plugin, &second, &event, second_answer).await;
     let turns = [(&first, first_answer), (&second, second_answer)].into_iter().cycle();
-    for ((wasm, answer), round) in turns.zip(0..2 * ROUNDS) {
-        if round < ROUNDS {
+    let rounds = effort::times(ROUNDS);
+    for ((wasm, answer), round) in turns.zip(0..2 * rounds) {
+        if round < rounds {
             warm.push(swap(&plugin, wasm, &event, answer).await);
         } else {
             cold.push(swap(&plugin, &with_note(wasm, round), &event, answer).await);
@@ -79,7 +81,7 @@ async fn parts(records: &mut Records) {
     let sandbox = Sandbox::new(config).expect("the engine is made");
     let wasm = built::fixture_bytes(BUILDS[0].0);
     let (mut cold, mut warm, mut start) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
+    for round in 0..effort::times(ROUNDS) {
         let noted = with_note(&wasm, round);
         let began = Instant::now();
         sandbox.compile(noted.clone().into()).await.expect("the component compiles");

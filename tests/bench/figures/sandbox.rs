@@ -200,7 +200,7 @@ fn plugin(name: &str) -> Vec<u8> {
 }
 
 /// A recorded hook of middling length: a tool that was used.
-fn hook() -> String {
+pub(crate) fn hook() -> String {
     let lines = include_str!("../../data/hooks.jsonl").lines();
     let line = lines.filter(|line| line.contains("\"PostToolUse\"")).min_by_key(|line| line.len().abs_diff(600));
     line.expect("a tool was used").to_owned()

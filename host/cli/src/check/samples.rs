@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{component, in_words, not_run};
 use crate::args::{self, Global};
 use crate::failure::{Failure, Outcome};
-use crate::output;
+use crate::{compiled, output};
 
 /// What became of one sample.
 #[derive(Serialize)]
@@ -36,7 +36,8 @@ pub(super) fn check(global: &Global, args: &args::Check) -> Outcome {
     let runtime = runtime.map_err(|error| Failure::doing("cannot start the runtime", &error))?;
     let mut unexpected = 0;
     runtime.block_on(async {
-        let mut checker = Checker::start(&wasm, args.manifest.clone()).await.map_err(|error| not_run(&error))?;
+        let start = async |cache_dir| Checker::start(&wasm, args.manifest.clone(), cache_dir).await;
+        let mut checker = compiled::with_cache(global, start).await?.map_err(|error| not_run(&error))?;
         for sample in &samples {
             let report = checker.event(sample.event.clone()).await.map_err(|error| not_run(&error))?;
             let as_expected = sample.expected.is_met_by(report.outcome) && report.matches;

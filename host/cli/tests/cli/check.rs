@@ -1,10 +1,13 @@
 //! `check`: a component without a daemon.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
 
 use crate::guest::Guest;
 use crate::readme::built;
-use crate::support::Place;
+use crate::support::{Place, plugbus};
 
 #[test]
 fn a_component_is_run_once_and_everything_about_it_shown() {
@@ -83,4 +86,72 @@ fn what_a_component_stored_is_shown_and_whether_it_would_be_committed() {
     let failed = place.run(&["check", wasm, "--topic", "x", "--data", "retry"]);
     assert_eq!(failed.code(), Some(1));
     assert!(failed.stdout.contains("nothing; changes of 1 keys staged and thrown away"), "{failed:?}");
+}
+
+/// What a folder of compiled code holds: each entry with the time at which it was written.
+fn entries(cache: &Path) -> Vec<(PathBuf, std::time::SystemTime)> {
+    let mut folders = vec![cache.join("code/modules")];
+    let mut entries = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_none() {
+                let written = path.metadata().unwrap().modified().unwrap();
+                entries.push((path, written));
+            }
+        }
+    }
+    entries
+}
+
+#[test]
+fn compiled_code_is_kept_for_the_next_check_inspect_and_daemon() {
+    let place = Place::new();
+    place.plugin("letters", &Guest::replies('y').binary(), "");
+    let wasm = "plugins.d/letters.wasm";
+    let run = |args: &[&str], variables: &[(&str, &Path)]| {
+        let mut command = plugbus(place.path());
+        let output = command.args(args).envs(variables.iter().copied()).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{args:?}: {output:?}");
+    };
+    let (user, data) = (place.path().join("user"), place.path().join("state"));
+    for (variable, folder, cache) in
+        [("XDG_CACHE_HOME", &user, user.join("plugbus")), ("PLUGBUS_DATA_DIR", &data, data.join("cache"))]
+    {
+        run(&["check", wasm, "--topic", "a"], &[(variable, folder)]);
+        let first = entries(&cache);
+        assert_eq!(first.len(), 1, "{first:?}");
+        run(&["check", wasm, "--topic", "a"], &[(variable, folder)]);
+        run(&["inspect", wasm], &[(variable, folder)]);
+        assert_eq!(entries(&cache), first);
+    }
+    let compiled = entries(&data.join("cache"));
+    drop(place.daemon_with(|command| command.env("PLUGBUS_DATA_DIR", &data)));
+    assert_eq!(entries(&data.join("cache")), compiled);
+
+    let off = Path::new("false");
+    let other = place.path().join("other");
+    run(&["check", wasm, "--topic", "a"], &[("PLUGBUS_DATA_DIR", &other), ("PLUGBUS_SANDBOX_COMPILE_CACHE", off)]);
+    // Nothing is named, and there is no home: what lies here by itself is not taken.
+    std::fs::create_dir_all(place.path().join(".plugbus")).unwrap();
+    run(&["check", wasm, "--topic", "a"], &[]);
+    assert!(!other.exists() && !place.path().join(".plugbus/cache").exists());
+}
+
+#[test]
+fn a_cache_that_others_may_write_to_is_said_and_done_without() {
+    let place = Place::new();
+    place.plugin("letters", &Guest::replies('y').binary(), "");
+    let cache = place.path().join("state/cache");
+    std::fs::create_dir_all(&cache).unwrap();
+    std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o777)).unwrap();
+    for args in [&["check", "plugins.d/letters.wasm", "--topic", "a"][..], &["inspect", "plugins.d/letters.wasm"]] {
+        let output = plugbus(place.path()).args(args).env("PLUGBUS_DATA_DIR", "state").output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{output:?}");
+        assert!(stderr.contains("others may write into it") && stderr.contains("going on without one"), "{stderr}");
+        assert_eq!(entries(&cache), []);
+    }
 }

@@ -23,6 +23,8 @@ mod plugins;
 mod readme;
 mod room;
 mod support;
+#[cfg(target_os = "linux")]
+mod threads;
 mod usage;
 
 /// Components in WebAssembly text, shared with the loader's tests.
