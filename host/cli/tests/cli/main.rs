@@ -18,6 +18,7 @@ mod journal;
 mod kill;
 mod life;
 mod messaging;
+mod otlp;
 mod output;
 mod plugins;
 mod readme;
