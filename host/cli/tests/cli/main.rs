@@ -9,6 +9,8 @@ mod emit;
 mod explain;
 #[cfg(target_os = "linux")]
 mod faults;
+#[cfg(target_os = "linux")]
+mod floods;
 mod folder;
 mod hook;
 mod http;
