@@ -111,6 +111,7 @@ impl Inner {
         publisher: Publisher,
         waiter: Option<&Arc<Waiter>>,
     ) -> Result<Placed, PublishError> {
+        let begun_ns = self.traced_since();
         let routed = match self.admit(&mut draft, publisher)? {
             Ok(routed) => routed,
             Err(placed) => return Ok(placed),
@@ -124,7 +125,9 @@ impl Inner {
         self.counters.accepted.fetch_add(1, Relaxed);
         routed.count();
         if draft.hops.max(inline::depth()) > publisher.hops_max() {
-            return Ok(self.too_many_hops(Arc::new(self.stamp(draft, number()))));
+            let event = Arc::new(self.stamp(draft, number()));
+            self.trace_published(&event, begun_ns);
+            return Ok(self.too_many_hops(event));
         }
         let mut watching = 0;
         let make = || {
@@ -140,6 +143,7 @@ impl Inner {
         if !self.call_inline(Inline::All, &event, &routed.slots, waiter, &mut placed.receipt) {
             self.place(&event, &routed.slots, waiter, publisher.may_wait(), places, &mut placed);
         }
+        self.trace_published(&event, begun_ns);
         Ok(placed)
     }
 
@@ -151,6 +155,7 @@ impl Inner {
         publisher: Publisher,
         waiter: Option<&Arc<Waiter>>,
     ) -> Result<Prepared, PublishError> {
+        let begun_ns = self.traced_since();
         let routed = match self.admit(&mut draft, publisher)? {
             Ok(routed) => routed,
             Err(placed) => return Ok(Prepared::Done(placed)),
@@ -168,9 +173,10 @@ impl Inner {
         if handled && self.call_inline(Inline::Handlers, &Arc::new(event.clone()), &routed.slots, waiter, &mut receipt)
         {
             self.counters.accepted.fetch_add(1, Relaxed);
+            self.trace_published(&event, begun_ns);
             return Ok(Prepared::Done(Placed::new(receipt)));
         }
-        let (ticket, stub) = Ticket::new(&event, receipt, waiter.cloned(), publisher.may_wait());
+        let (ticket, stub) = Ticket::new(&event, receipt, waiter.cloned(), publisher.may_wait(), begun_ns);
         Ok(Prepared::Append(Box::new(Append { event, ticket }), stub))
     }
 

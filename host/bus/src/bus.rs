@@ -22,6 +22,7 @@ use crate::route::Routes;
 use crate::slot::{Kind, Slot};
 use crate::topic::Filter;
 use crate::topics::{Directory, KnownRoutes};
+use crate::trace::Tracer;
 
 /// Most handlers that may stand between an event and the one from outside that began it.
 pub const HOPS_MAX: u8 = 16;
@@ -55,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) watchers: Arc<Watchers>,
     /// The last events, where it has none and remembers some.
     pub(crate) history: Option<Arc<History>>,
+    /// Who is told of events and attempts.
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// The life of a bus.
@@ -105,7 +108,12 @@ pub(crate) struct BusCounters {
 }
 
 impl Inner {
-    pub(crate) fn new(config: Config, durable: Option<Durable>, history: Option<Arc<History>>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        durable: Option<Durable>,
+        history: Option<Arc<History>>,
+        tracer: Option<Arc<dyn Tracer>>,
+    ) -> Self {
         Self {
             phase: AtomicU8::new(phase::OPEN),
             entering: AtomicUsize::new(0),
@@ -118,6 +126,7 @@ impl Inner {
             durable,
             watchers: Arc::default(),
             history,
+            tracer,
             config,
         }
     }

@@ -76,7 +76,7 @@ pub enum CloudEventError {
 }
 
 /// A draft out of the JSON format. `type` is the only attribute that must be there: local publishers may leave id, source
-/// and `specversion` to the host. `seq` is ignored. Everything else is checked when the draft is published.
+/// and `specversion` to the host. `seq` is ignored, `dataschema` is kept like an extension. Everything else is checked when the draft is published.
 ///
 /// # Errors
 /// [`CloudEventError`] names the attribute.
@@ -145,19 +145,8 @@ fn is_scheme(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-const KNOWN: &[&str] = &[
-    "specversion",
-    "id",
-    "source",
-    "type",
-    "subject",
-    "time",
-    "datacontenttype",
-    "dataschema",
-    "data",
-    "data_base64",
-    "seq",
-];
+const KNOWN: &[&str] =
+    &["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "data_base64", "seq"];
 
 fn payload(json: &Map<String, Value>) -> Result<Payload, CloudEventError> {
     let content_type = text(json, "datacontenttype")?;
@@ -271,8 +260,14 @@ mod tests {
             Payload::new(JSON, "{not json"),
             Payload::json("a string").unwrap(),
         ] {
-            let before =
-                event(Event::draft("a.b").unwrap().payload(payload).subject("x").extension("traceparent", "00"));
+            let before = event(
+                Event::draft("a.b")
+                    .unwrap()
+                    .payload(payload)
+                    .subject("x")
+                    .extension("dataschema", "urn:s")
+                    .extension("traceparent", "00"),
+            );
             let after = event(draft_from_json(&to_json(&before)).unwrap());
             assert_eq!(after, before);
         }

@@ -263,6 +263,7 @@ impl Inner {
                     &mut placed,
                 );
                 durable.dispatched.store(event.seq, SeqCst);
+                self.trace_published(&event, ticket.begun_ns);
                 Ok(placed)
             }
             AppendOutcome::Duplicate(event) => {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use crate::topic::{Topic, TopicError};
+use crate::trace::{TRACEPARENT, TRACESTATE};
 
 /// Most bytes in an event's id, source or content type.
 pub const ATTRIBUTE_BYTES_MAX: usize = 255;
@@ -82,7 +83,7 @@ pub struct Event {
     pub time_ns: u64,
     /// The data.
     pub payload: Payload,
-    /// CloudEvents extension attributes, sorted by name, each name once.
+    /// CloudEvents extension attributes, sorted by name, each name once; `dataschema` is kept here too.
     pub extensions: Vec<(Arc<str>, Arc<str>)>,
     /// The bus's own number: strictly rising with acceptance, no meaning across restarts of an in-memory bus.
     pub seq: u64,
@@ -256,12 +257,12 @@ impl Draft {
         if self.subject.is_none() {
             self.subject.clone_from(&cause.subject);
         }
-        let traced = self.extensions.iter().any(|(name, _)| &**name == "traceparent");
-        if !traced && let Some(parent) = cause.extension("traceparent") {
-            self.extensions.push(("traceparent".into(), parent.into()));
+        let traced = self.extensions.iter().any(|(name, _)| &**name == TRACEPARENT);
+        if !traced && let Some(parent) = cause.extension(TRACEPARENT) {
+            self.extensions.push((TRACEPARENT.into(), parent.into()));
             // It belongs to the parent: the one means nothing without the other.
-            if let Some(state) = cause.extension("tracestate") {
-                self.extensions.push(("tracestate".into(), state.into()));
+            if let Some(state) = cause.extension(TRACESTATE) {
+                self.extensions.push((TRACESTATE.into(), state.into()));
             }
         }
         self
@@ -372,8 +373,12 @@ fn has_control(text: &str) -> bool {
 }
 
 fn check_extensions(extensions: &[(Arc<str>, Arc<str>)], limit: usize) -> Result<(), InvalidEvent> {
-    if extensions.len() > limit {
-        return Err(InvalidEvent::TooManyExtensions { count: extensions.len(), limit });
+    // The bus adds these two by itself where a trace goes on: they do not count, each once.
+    let is_trace = |name: &str| name == TRACEPARENT || name == TRACESTATE;
+    let own = extensions.iter().filter(|(name, _)| !is_trace(name)).count();
+    let count = own.max(extensions.len().saturating_sub(2));
+    if count > limit {
+        return Err(InvalidEvent::TooManyExtensions { count, limit });
     }
     for (name, value) in extensions {
         let problem = if name.is_empty() || name.len() > EXTENSION_NAME_MAX {
@@ -395,20 +400,10 @@ fn check_extensions(extensions: &[(Arc<str>, Arc<str>)], limit: usize) -> Result
     Ok(())
 }
 
-/// Names that CloudEvents 1.0 and its JSON format use for themselves, and `seq`, which is the host's.
-const RESERVED: &[&str] = &[
-    "specversion",
-    "id",
-    "source",
-    "type",
-    "subject",
-    "time",
-    "datacontenttype",
-    "dataschema",
-    "data",
-    "database64",
-    "seq",
-];
+/// Names that CloudEvents 1.0 and its JSON format use for themselves, and `seq`, which is the host's. `dataschema` is not among
+/// them: it goes through the host as an extension does.
+const RESERVED: &[&str] =
+    &["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "database64", "seq"];
 
 #[cfg(test)]
 mod tests {
@@ -431,6 +426,9 @@ mod tests {
         assert!(!check(draft().text("abcde")));
         assert!(check(draft().extension("a", "")));
         assert!(!check(draft().extension("a", "").extension("b", "")));
+        let traced = draft().extension("traceparent", "").extension("a", "").extension("tracestate", "");
+        assert!(check(traced.clone()));
+        assert!(!check(traced.extension("traceparent", "")));
         assert!(check(draft().id("x".repeat(255))));
         assert!(!check(draft().id("x".repeat(256))));
         assert!(!check(draft().id("")));

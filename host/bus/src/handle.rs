@@ -25,6 +25,7 @@ use crate::stats::{BusStats, SubscriptionStats, snapshot};
 use crate::subscribe::{IntoFilters, Subscribe};
 use crate::topic::{Filter, Topic};
 use crate::topics::TopicInfo;
+use crate::trace::Tracer;
 
 /// An event bus in this process. Cheap to clone; the clones are one bus. When the last is dropped, subscriptions end and
 /// what is still queued is discarded: call [`Bus::shutdown`] first to drain.
@@ -56,6 +57,7 @@ pub struct BusBuilder {
     config: Config,
     journal: Option<Arc<dyn Journal>>,
     history: Option<HistoryLimits>,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl Default for Bus {
@@ -77,6 +79,7 @@ impl Default for BusBuilder {
             },
             journal: None,
             history: None,
+            tracer: None,
         }
     }
 }
@@ -140,11 +143,18 @@ impl BusBuilder {
         self
     }
 
+    /// Who is told of every event that is accepted and of every attempt at a delivery. Default none.
+    #[must_use]
+    pub fn tracer(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = Some(tracer);
+        self
+    }
+
     /// Makes the bus. Needs no runtime.
     #[must_use]
     pub fn build(self) -> Bus {
         let history = self.history.filter(|_| self.journal.is_none()).map(|limits| Arc::new(History::new(limits)));
-        let inner = Arc::new(Inner::new(self.config, self.journal.map(Durable::new), history));
+        let inner = Arc::new(Inner::new(self.config, self.journal.map(Durable::new), history, self.tracer));
         if let Some(durable) = &inner.durable {
             let sink: Arc<dyn Sink> = inner.clone();
             durable.journal.attach(Arc::downgrade(&sink));

@@ -12,6 +12,7 @@ use crate::event::{Draft, Event, Payload};
 use crate::name::Name;
 use crate::outbox::{Outbox, OutboxFull};
 use crate::state::State;
+use crate::trace::Notes;
 
 /// A boxed future, as the object-safe [`Handler`] returns it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -29,6 +30,8 @@ pub struct Delivery {
     pub outbox: Outbox,
     /// What the subscription's handlers remember: changes are committed when it acks, thrown away when it does not.
     pub state: State,
+    /// What the handler says of the attempt beside its outcome.
+    pub notes: Notes,
 }
 
 impl Delivery {

@@ -21,6 +21,7 @@ use crate::queue::{Item, Lane, Queue};
 use crate::settlement::{Settlement, Waiter, settle};
 use crate::slot::{Kind, Slot};
 use crate::state::State;
+use crate::trace::{Notes, Traced};
 use crate::worker::panic_fault;
 
 /// What an inline handler answers.
@@ -106,19 +107,25 @@ pub(crate) fn call(slot: &Slot, event: &Arc<Event>, waiter: Option<&Arc<Waiter>>
 }
 
 fn run(slot: &Slot, handler: &InlineHandler, mut item: Item, bus: &Inner) -> Called {
+    let (traced, event) = Traced::begin(slot.tracer.as_ref(), &item.event).unzip();
     let delivery = Delivery {
-        event: item.event.clone(),
+        event: event.unwrap_or_else(|| item.event.clone()),
         attempt: 1,
         subscription: slot.name.clone(),
         outbox: Outbox::new(slot.settings.load().outbox),
         // Its store would have to be waited for, which an inline handler cannot: it has one that remembers nothing.
         state: State::detached(slot.settings.load().state),
+        notes: Notes::default(),
     };
     let begun = Instant::now();
     let nested = Nested::enter();
     let result = catch_unwind(AssertUnwindSafe(|| handler(&delivery)));
     let result = result.unwrap_or_else(|panic| Err(panic_fault(&*panic).into()));
     slot.counters.attempt(result.as_ref().err(), begun.elapsed());
+    if let Some(traced) = traced {
+        let error = result.as_ref().err();
+        traced.end(&delivery, error, &error.map_or(Next::Ack, |error| Next::Dead(verdict(error))));
+    }
     let staged = delivery.outbox.take();
     let error = match result {
         Ok(flow) => {
@@ -135,18 +142,27 @@ fn run(slot: &Slot, handler: &InlineHandler, mut item: Item, bus: &Inner) -> Cal
         Err(error) => error,
     };
     drop(nested);
-    let (verdict, reason) = match &error {
+    let verdict = verdict(&error);
+    let reason = match &error {
         HandlerError::Failure(Failure::Reject(reason)) => {
             slot.counters.rejected.fetch_add(1, Relaxed);
-            (Verdict::Rejected, DeadReason::Rejected(reason.clone()))
+            DeadReason::Rejected(reason.clone())
         }
-        _ => (Verdict::Exhausted, DeadReason::Exhausted { attempts: 1, last: error.clone() }),
+        _ => DeadReason::Exhausted { attempts: 1, last: error.clone() },
     };
     let record = AttemptRecord::new(1, &error, now_ns());
     bus.report_failed(&slot.name, &item.event, &record, &error, &Next::Dead(verdict));
     record.add_to(&mut item.history);
     slot.bury(item, reason);
     Called::Dead
+}
+
+/// Why the one attempt is the last. Pure.
+fn verdict(error: &HandlerError) -> Verdict {
+    match error {
+        HandlerError::Failure(Failure::Reject(_)) => Verdict::Rejected,
+        _ => Verdict::Exhausted,
+    }
 }
 
 thread_local! {

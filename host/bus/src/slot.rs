@@ -23,6 +23,7 @@ use crate::settlement::{Settlement, settle};
 use crate::state::StateStore;
 use crate::stats::Counters;
 use crate::topic::Filter;
+use crate::trace::Tracer;
 use crate::watch::{WatchCounters, WatchQueue};
 
 mod durable;
@@ -48,6 +49,8 @@ pub(crate) struct Slot {
     pub(crate) bus: Weak<Inner>,
     /// The bus's, at hand: every settlement goes by here.
     watchers: Arc<Watchers>,
+    /// The bus's, at hand: every attempt goes by here.
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
     state: Mutex<State>,
     /// Workers wait here for events.
     work: Notify,
@@ -126,6 +129,7 @@ impl Slot {
             counters: Counters::default(),
             bus: Arc::downgrade(bus),
             watchers: bus.watchers.clone(),
+            tracer: bus.tracer.clone(),
             state: Mutex::new(State { queue, progress, generation: 0, closed: false }),
             work: Notify::new(),
             room: Notify::new(),

@@ -15,7 +15,7 @@ use tokio::task::coop;
 use crate::clock::now_ns;
 use crate::dead::{AttemptRecord, DeadReason};
 use crate::delivery::{Next, Verdict, decide};
-use crate::event::Draft;
+use crate::event::{Draft, Event};
 use crate::handler::{Delivery, Failure, Fault, FaultKind, Handler, HandlerError, Outcome, Reply};
 use crate::outbox::Outbox;
 use crate::queue::Item;
@@ -23,6 +23,7 @@ use crate::settings::Settings;
 use crate::settlement::{Settlement, settle};
 use crate::slot::{Slot, Wake};
 use crate::state::State;
+use crate::trace::{Notes, Traced};
 
 mod durable;
 
@@ -71,7 +72,9 @@ async fn attempt(
     let slot = in_flight.slot;
     in_flight.begun = true;
     let item = in_flight.item.as_ref()?;
-    let mut delivery = deliver(item, spare.take(), slot, settings);
+    let (traced, event) = Traced::begin(slot.tracer.as_ref(), &item.event).unzip();
+    let mut delivery = deliver(item, event.as_ref().unwrap_or(&item.event), spare.take(), slot, settings);
+    let traced = traced.map(|traced| traced.with(&delivery));
     let begun = Instant::now();
     let outcome = match settings.timeout {
         None => caught(handler, &delivery).await,
@@ -86,6 +89,9 @@ async fn attempt(
     slot.counters.attempt(outcome.as_ref().err(), begun.elapsed());
     let random = if outcome.is_ok() { 0.0 } else { random() };
     let next = decide(delivery.attempt, &outcome, &settings.retry, random);
+    if let Some(traced) = traced {
+        traced.end(&delivery, outcome.as_ref().err(), &next);
+    }
     let (staged, is_kept) = match Arc::get_mut(&mut delivery) {
         Some(delivery) => (delivery.outbox.drain(), false),
         None => (delivery.outbox.take(), true),
@@ -114,21 +120,29 @@ async fn attempt(
 }
 
 /// What the handler is given: the delivery of the attempt before, made as new, or a new one.
-fn deliver(item: &Item, spare: Option<Arc<Delivery>>, slot: &Slot, settings: &Settings) -> Arc<Delivery> {
+fn deliver(
+    item: &Item,
+    event: &Arc<Event>,
+    spare: Option<Arc<Delivery>>,
+    slot: &Slot,
+    settings: &Settings,
+) -> Arc<Delivery> {
     if let Some(mut spare) = spare
         && let Some(delivery) = Arc::get_mut(&mut spare)
     {
-        delivery.event.clone_from(&item.event);
+        delivery.event.clone_from(event);
         delivery.attempt = item.attempt;
         delivery.state.renew();
+        delivery.notes.renew();
         return spare;
     }
     Arc::new(Delivery {
-        event: item.event.clone(),
+        event: event.clone(),
         attempt: item.attempt,
         subscription: slot.name.clone(),
         outbox: Outbox::new(settings.outbox),
         state: State::new(slot.store.clone(), settings.state),
+        notes: Notes::default(),
     })
 }
 

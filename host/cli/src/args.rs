@@ -114,7 +114,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Signals: SIGTERM and SIGINT stop the daemon after what is in flight is settled, at most for the grace; a second one stops it
-at once. SIGHUP looks through the plugins folder, and tries again what was refused.
+at once. SIGHUP reads the tokens and the certificate again (of a bad file the old one stays), looks through the plugins folder,
+and tries again what was refused.
 
 Each setting is also a key of the configuration file and an environment variable: the flag wins over the variable, the
 variable over the file. --loader-rescan-ms is PLUGBUS_LOADER_RESCAN_MS and

@@ -67,9 +67,12 @@ async fn serve(config: Config) -> Outcome {
                 break;
             }
             Asked::Rescan => {
-                tracing::info!(signal = "SIGHUP", "looking through the plugins folder");
+                tracing::info!(
+                    signal = "SIGHUP",
+                    "reading tokens and certificate again, looking through the plugins folder"
+                );
                 // A signal to stop is not kept waiting by a compilation.
-                if signals.unless_stopped(rescan(&host)).await.is_none() {
+                if signals.unless_stopped(read_again(&host)).await.is_none() {
                     break;
                 }
             }
@@ -84,7 +87,13 @@ async fn serve(config: Config) -> Outcome {
     }
 }
 
-async fn rescan(host: &Host) {
+async fn read_again(host: &Host) {
+    for error in host.reread().await {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "cannot use what was read again; what was read before goes on"
+        );
+    }
     let Some(loader) = host.loader() else { return };
     if let Err(error) = loader.rescan().await {
         tracing::error!(error = &error as &dyn std::error::Error, "cannot look through the plugins folder");
@@ -136,6 +145,8 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// It came while something else was done.
+    hung_up: bool,
     /// Held, never waited for: with somebody listening, a file over the process's limit (`ulimit -f`) is an error of that
     /// one write. By default the whole daemon would be killed, and a plugin that writes to a granted folder could do it.
     _file_size: Signal,
@@ -151,11 +162,17 @@ impl Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
             hangup: listen(SignalKind::hangup())?,
+            hung_up: false,
             _file_size: listen(SignalKind::from_raw(FILE_SIZE))?,
         })
     }
 
+    /// What was asked for and is not done yet, or what comes next.
     async fn next(&mut self) -> Asked {
+        if std::mem::take(&mut self.hung_up) { Asked::Rescan } else { self.received().await }
+    }
+
+    async fn received(&mut self) -> Asked {
         tokio::select! {
             biased;
             _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
@@ -170,7 +187,11 @@ impl Signals {
         loop {
             tokio::select! {
                 done = &mut future => return Some(done),
-                asked = self.next() => if let Asked::Stop(_) = asked { return None },
+                asked = self.received() => match asked {
+                    Asked::Stop(_) => return None,
+                    // What is being read now may be older than what is meant.
+                    Asked::Rescan => self.hung_up = true,
+                },
             }
         }
     }

@@ -18,7 +18,7 @@ pub(crate) fn stats(global: &Global) -> Outcome {
         output::json(&stats)?;
         return Ok(ExitCode::SUCCESS);
     }
-    for part in ["bus", "journal", "socket", "http", "spool"] {
+    for part in ["bus", "journal", "socket", "http", "spool", "otlp"] {
         let Some(counters) = stats.get(part).filter(|part| !part.is_null()) else { continue };
         let counters = counters.as_object();
         let fields: Vec<(&str, String)> =

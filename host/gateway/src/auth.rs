@@ -21,8 +21,11 @@ mod tokens;
 
 pub(crate) use identity::Identity;
 pub(crate) use session::{Sessions, routes};
-pub(crate) use tokens::Tokens;
 pub use tokens::TokensError;
+pub(crate) use tokens::{Change, Tokens};
+
+/// What streams are told whose token was taken away or changed.
+pub(crate) const REVOKED: &str = "the token is no longer known, or has other scopes: connect again";
 
 /// What a subprotocol of a WebSocket begins with that is a token: a browser can set no other header there.
 pub(crate) const PROTOCOL_PREFIX: &str = "bearer.";
@@ -48,11 +51,12 @@ fn who(shared: &Shared, peer: Option<Peer>, headers: &HeaderMap, path: &str) -> 
         return Ok(shared.local.clone());
     }
     let Some(tokens) = &shared.tokens else { return Ok(shared.trusted.clone()) };
+    let tokens = tokens.load();
     if let Some(token) = token(headers)? {
         let unknown = "the token is not known; a line of the file of tokens (http.tokens) would make it so";
         return tokens.find(token).ok_or_else(|| Problem::unauthorized(unknown));
     }
-    if let Some(identity) = session::cookie(headers).and_then(|cookie| shared.sessions.open(cookie, tokens)) {
+    if let Some(identity) = session::cookie(headers).and_then(|cookie| shared.sessions.open(cookie, &tokens)) {
         return Ok(identity);
     }
     if is_public(path) {

@@ -14,6 +14,7 @@ use crate::admin::Admin;
 use crate::app;
 use crate::auth::TokensError;
 use crate::counters::GatewayStats;
+use crate::reread;
 use crate::serve::{self, Bound, Peer, TlsError};
 use crate::settings::Settings;
 use crate::shared::{Phase, Shared};
@@ -118,6 +119,14 @@ impl Gateway {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         serve::connection(self, stream, Peer::Local).await;
+    }
+
+    /// Reads the file of tokens and the certificate with its key again; the settings stay as they are. Of what cannot be used
+    /// the old one stays in force, and the error is returned. Connections go on; the streams that a token opened which is no
+    /// longer known, or has other scopes, are told good-bye. Reads files: not for a runtime's thread.
+    #[must_use = "these were not read"]
+    pub fn reread(&self) -> Vec<GatewayError> {
+        reread::reread(&self.shared)
     }
 
     /// Takes no more requests. What is in hand is finished, and streams go on.

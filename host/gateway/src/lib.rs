@@ -21,6 +21,7 @@ mod metrics;
 mod openapi;
 mod problem;
 mod rate;
+mod reread;
 mod serve;
 mod settings;
 mod shared;

@@ -20,6 +20,7 @@ mod tls;
 pub(crate) use connection::{Peer, connection};
 pub(crate) use meter::Meter;
 pub use tls::TlsError;
+pub(crate) use tls::config as tls_config;
 
 /// Pause after the system could not accept a connection, so that a lack of descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -28,7 +29,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Bound {
     listener: TcpListener,
     addr: SocketAddr,
-    tls: Option<TlsAcceptor>,
     gateway: Gateway,
 }
 
@@ -39,7 +39,7 @@ impl Bound {
         if shared.tokens.is_none() && !address.ip().is_loopback() {
             return Err(GatewayError::Unprotected { address });
         }
-        let tls = shared.settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        let tls = shared.settings.tls.as_ref().map(tls::config).transpose()?;
         if tls.is_none() && !address.ip().is_loopback() {
             tracing::warn!(%address, "tokens go over the network in the clear; set `tls.cert` and `tls.key`");
         }
@@ -48,7 +48,8 @@ impl Bound {
         let addr = listener.local_addr().map_err(failed)?;
         // Of two ports the first is told; nobody takes two.
         shared.addr.get_or_init(|| addr);
-        Ok(Self { listener, addr, tls, gateway })
+        shared.tls.store(tls);
+        Ok(Self { listener, addr, gateway })
     }
 
     /// The address, with the port that was found.
@@ -59,8 +60,8 @@ impl Bound {
 
     /// Begins to answer.
     pub fn serve(self) -> Server {
-        let Self { listener, addr, tls, gateway } = self;
-        let accepting = tokio::spawn(accept(listener, tls, gateway.clone()));
+        let Self { listener, addr, gateway } = self;
+        let accepting = tokio::spawn(accept(listener, gateway.clone()));
         Server { addr, gateway, accepting }
     }
 }
@@ -113,7 +114,7 @@ impl Drop for Server {
 }
 
 /// Accepts until the gateway drains; hands back the connections that are still open.
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, gateway: Gateway) -> JoinSet<()> {
+async fn accept(listener: TcpListener, gateway: Gateway) -> JoinSet<()> {
     let mut connections = JoinSet::new();
     let counters = &gateway.shared().counters;
     loop {
@@ -132,7 +133,9 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, gateway: Gatewa
             }
             Ok((stream, remote)) => {
                 count(&counters.connections);
-                connections.spawn(tcp(gateway.clone(), stream, remote, tls.clone()));
+                // Whatever was read last.
+                let tls = gateway.shared().tls.load_full().map(TlsAcceptor::from);
+                connections.spawn(tcp(gateway.clone(), stream, remote, tls));
             }
             Err(error) => {
                 let failed = count(&counters.accept_failed);

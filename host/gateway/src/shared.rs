@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use plugbus_bus::Bus;
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::admin::Admin;
 use crate::auth::{Identity, Sessions, Tokens};
@@ -27,7 +29,11 @@ pub(crate) struct Parts {
     /// Events in their JSON format, made once for all readers.
     pub(crate) encoded: Encoded,
     /// Who is known; none where everybody on loopback is.
-    pub(crate) tokens: Option<Tokens>,
+    pub(crate) tokens: Option<ArcSwap<Tokens>>,
+    /// With what certificate it listens; none where it does not, or without TLS.
+    pub(crate) tls: ArcSwapOption<ServerConfig>,
+    /// Files are read again by one at a time.
+    pub(crate) rereading: Mutex<()>,
     /// Logins of browsers.
     pub(crate) sessions: Sessions,
     /// Whoever is on the local socket.
@@ -66,7 +72,9 @@ impl Shared {
         Ok(Self(Arc::new(Parts {
             bus,
             admin,
-            tokens: tokens.transpose()?,
+            tokens: tokens.transpose()?.map(ArcSwap::from_pointee),
+            tls: ArcSwapOption::empty(),
+            rereading: Mutex::default(),
             sessions: Sessions::new().map_err(|_| GatewayError::Random)?,
             local: Identity::local(),
             trusted: Identity::all("loopback"),

@@ -128,6 +128,7 @@ mod tests {
             subscription: Name::parse("plugin/p").unwrap(),
             outbox: Outbox::new(OutboxLimits::default()),
             state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
+            notes: plugbus_bus::Notes::default(),
         };
         let log = FaultLog::default();
         for n in 0..20 {

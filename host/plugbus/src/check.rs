@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plugbus_bus::{Delivery, Draft, EventLimits, Fault, Filter, Handler, InvalidEvent, Name, NameError, Outbox, State};
+use plugbus_bus::{
+    Delivery, Draft, EventLimits, Fault, Filter, Handler, InvalidEvent, Name, NameError, Notes, Outbox, State,
+};
 use plugbus_loader::manifest::{Manifest, ManifestError};
 use plugbus_sandbox::{
     CompileError, Contract, LinkError, Sandbox, SandboxConfig, SandboxError, SandboxHandler, StartError,
@@ -163,6 +165,7 @@ impl Checker {
             subscription: Name::parse(format!("plugin/{}", self.name))?,
             outbox: Outbox::new(self.manifest.settings.outbox),
             state: State::detached(self.manifest.settings.state),
+            notes: Notes::default(),
         });
         let outcome = self.handler.handle(&delivery).await;
         entries.extend(self.log.take(false));

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 mod file;
 mod http;
 pub mod keys;
+mod otlp;
 
 pub use http::{Compat, Http, SocketIo, Tls};
+pub use otlp::Otlp;
 
 /// Everything that can be set. Read the fields' defaults from [`Config::default`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,8 @@ pub struct Config {
     pub tls: Tls,
     /// Socket.IO.
     pub socketio: SocketIo,
+    /// Spans for a collector.
+    pub otlp: Otlp,
     /// What the binary logs. The library logs through `tracing` and sets nothing up.
     pub log: Log,
 }
@@ -344,6 +348,7 @@ impl Default for Config {
             http: Http::default(),
             tls: Tls::default(),
             socketio: SocketIo::default(),
+            otlp: Otlp::default(),
             log: Log::default(),
         }
     }

@@ -23,8 +23,10 @@ use crate::spool::{Looking, Taker};
 
 mod http;
 mod settings;
+mod spans;
 
 use settings::{event_limits, history_limits, journal_config, loader_config, sandbox_config};
+use spans::Spans;
 
 /// How often cursors of subscriptions that are away are looked at.
 const UPKEEP: Duration = Duration::from_secs(60);
@@ -47,6 +49,8 @@ pub struct Host {
     upkeep: Option<Upkeep>,
     /// Takes in what hooks leave; ends with the host.
     looking: Option<Looking>,
+    /// Sends the spans of the bus.
+    spans: Option<Spans>,
     /// What the gateway asks for figures and plugins; it holds it weakly.
     _services: Arc<Services>,
     config: Config,
@@ -167,6 +171,14 @@ impl Host {
         self.gateway.stats()
     }
 
+    /// Reads the file of tokens and the certificate with its key again, as [`Gateway::reread`] does; the configuration stays as it
+    /// is. What could not be used, and so is as it was.
+    pub async fn reread(&self) -> Vec<GatewayError> {
+        let gateway = self.gateway.clone();
+        // An error means that the runtime is being shut down, and then nobody needs them.
+        tokio::task::spawn_blocking(move || gateway.reread()).await.unwrap_or_default()
+    }
+
     /// What it runs with.
     #[must_use]
     pub fn config(&self) -> &Config {
@@ -205,6 +217,9 @@ impl Host {
         }
         if let Some(http) = self.http.take() {
             http.close(LAST_LINES).await;
+        }
+        if let Some(spans) = self.spans.take() {
+            spans.close().await;
         }
         report
     }
@@ -262,8 +277,8 @@ impl HostBuilder {
     }
 
     /// Uses this bus instead of making one from the configuration; native subscriptions made before the start see the
-    /// very first events. The configuration's bounds on dead letters and its `source` do not apply to it; its bounds on
-    /// events should be the bus's own.
+    /// very first events. The configuration's bounds on dead letters, its `source` and its `otlp` do not apply to it (the bus
+    /// may have a [tracer](plugbus_bus::BusBuilder::tracer) of its own); its bounds on events should be the bus's own.
     pub fn bus(mut self, bus: Bus) -> Self {
         self.bus = Some(bus);
         self
@@ -304,8 +319,8 @@ impl HostBuilder {
         config.check()?;
         make_folder("data_dir", &config.data_dir, 0o700)?;
         let bound = if config.serve_socket { Some(Bound::take(&config.socket_path()).await?) } else { None };
-        let (bus, journal) = match bus {
-            Some(bus) => (bus, None),
+        let (bus, journal, spans) = match bus {
+            Some(bus) => (bus, None, None),
             None => make_bus(&config).await?,
         };
         let admin = Arc::new(HostAdmin::default());
@@ -331,11 +346,12 @@ impl HostBuilder {
         let looking = taker.as_ref().map(|taker| Looking::start(taker.clone(), look));
         let limits = Limits::new(&config);
         let services = Services::new(bus.clone(), loader.clone(), journal.clone(), gateway.clone(), limits);
-        let services = Arc::new(services.with_taker(taker));
+        let tracer = spans.as_ref().map(|spans| spans.tracer.clone());
+        let services = Arc::new(services.with_taker(taker).with_tracer(tracer));
         admin.begin(&services);
         let server = bound.map(|bound| bound.serve(services.clone()));
         let http = http.map(BoundGateway::serve);
-        Ok(Host { bus, loader, server, gateway, http, journal, upkeep, looking, _services: services, config })
+        Ok(Host { bus, loader, server, gateway, http, journal, upkeep, looking, spans, _services: services, config })
     }
 }
 
@@ -376,24 +392,32 @@ impl Drop for Upkeep {
     }
 }
 
-async fn make_bus(config: &Config) -> Result<(Bus, Option<Arc<DiskJournal>>), HostError> {
+/// A bus as it is configured, with its journal and the export of its spans where there are to be.
+type Made = (Bus, Option<Arc<DiskJournal>>, Option<Spans>);
+
+async fn make_bus(config: &Config) -> Result<Made, HostError> {
     let dead = DeadLetterLimits {
         letters_max: size(config.dead_letters.count_max),
         bytes_max: size(config.dead_letters.bytes_max),
     };
     let builder =
         Bus::builder().event_limits(event_limits(config)).dead_letters(dead).default_source(config.source.as_str());
+    let spans = Spans::start(config)?;
+    let builder = match &spans {
+        Some(spans) => builder.tracer(spans.tracer.clone()),
+        None => builder,
+    };
     if !config.journal.enabled {
         let history = history_limits(config);
         let builder = if history.events_max > 0 { builder.history(history) } else { builder };
-        return Ok((builder.build(), None));
+        return Ok((builder.build(), None, spans));
     }
     let settings = journal_config(config);
     let path = settings.dir.clone();
     // It reads and checks the whole journal: not on a runtime thread.
     let opened = tokio::task::spawn_blocking(|| DiskJournal::open(settings)).await?;
     let journal = Arc::new(opened.map_err(|source| HostError::Journal { path, source: source.into() })?);
-    Ok((builder.journal(journal.clone()).build(), Some(journal)))
+    Ok((builder.journal(journal.clone()).build(), Some(journal), spans))
 }
 
 /// Makes a folder that is not there; one that is there keeps its mode.

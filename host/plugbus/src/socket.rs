@@ -19,6 +19,7 @@ use plugbus_bus::{Bus, WatchLimits};
 use plugbus_gateway::Gateway;
 use plugbus_journal::DiskJournal;
 use plugbus_loader::Loader;
+use plugbus_otlp::SpanTracer;
 
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -80,6 +81,7 @@ pub(crate) struct Services {
     pub(crate) loader: Option<Loader>,
     pub(crate) journal: Option<Arc<DiskJournal>>,
     pub(crate) taker: Option<Arc<Taker>>,
+    pub(crate) tracer: Option<Arc<SpanTracer>>,
     /// Speaks with clients whose first byte begins no line of ours.
     pub(crate) gateway: Gateway,
     pub(crate) limits: Limits,
@@ -99,12 +101,17 @@ impl Services {
         gateway: Gateway,
         limits: Limits,
     ) -> Self {
-        Self { bus, loader, journal, taker: None, gateway, limits, counters: Counters::default() }
+        Self { bus, loader, journal, taker: None, tracer: None, gateway, limits, counters: Counters::default() }
     }
 
     /// The same with somebody who takes in what hooks leave.
     pub(crate) fn with_taker(self, taker: Option<Arc<Taker>>) -> Self {
         Self { taker, ..self }
+    }
+
+    /// The same with somebody who makes spans.
+    pub(crate) fn with_tracer(self, tracer: Option<Arc<SpanTracer>>) -> Self {
+        Self { tracer, ..self }
     }
 }
 

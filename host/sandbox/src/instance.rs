@@ -57,6 +57,7 @@ impl Instance {
         let run = async |store: &mut Store<State>| guest.handle(store, delivery).await;
         let answer = call(&mut self.store, Some(delivery), budget, began, run).await;
         let fuel = budget.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
+        delivery.notes.set_fuel(fuel);
         let metrics = &self.store.data().template.metrics;
         metrics.call_ended(fuel, began.elapsed(), self.memory_bytes());
         if let Err(fault) = &answer {

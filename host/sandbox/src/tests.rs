@@ -62,6 +62,7 @@ fn delivery(event: Event) -> Arc<Delivery> {
         subscription: Name::parse("plugin/probe").unwrap(),
         outbox: Outbox::new(OutboxLimits::default()),
         state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
+        notes: plugbus_bus::Notes::default(),
     })
 }
 

@@ -192,6 +192,7 @@ fn delivery() -> Delivery {
         subscription: Name::parse("bench").expect("it is a name"),
         outbox: Outbox::new(OutboxLimits::default()),
         state: State::detached(StateLimits::default()),
+        notes: plugbus::bus::Notes::default(),
     }
 }
 

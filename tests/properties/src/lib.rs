@@ -22,6 +22,7 @@ mod request;
 mod sdk_event;
 mod spool_line;
 mod topic;
+mod traceparent;
 mod url;
 
 pub use ce_headers::ce_headers;
@@ -37,6 +38,7 @@ pub use request::request;
 pub use sdk_event::sdk_event;
 pub use spool_line::spool_line;
 pub use topic::topic;
+pub use traceparent::traceparent;
 pub use url::url;
 
 /// What must hold for any input; panics where it does not.
@@ -57,5 +59,6 @@ pub const ALL: &[(&str, Property)] = &[
     ("sdk_event", sdk_event),
     ("spool_line", spool_line),
     ("topic", topic),
+    ("traceparent", traceparent),
     ("url", url),
 ];

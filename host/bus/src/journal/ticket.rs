@@ -37,6 +37,8 @@ pub struct Ticket {
     pub(crate) waiter: Option<Arc<Waiter>>,
     /// Whether the publisher can wait for room.
     pub(crate) may_wait: bool,
+    /// When the publisher came, where somebody traces.
+    pub(crate) begun_ns: u64,
     reply: Option<oneshot::Sender<Result<Placed, PublishError>>>,
 }
 
@@ -50,16 +52,22 @@ pub(crate) struct Stub {
 
 impl Ticket {
     /// A ticket and its stub.
-    pub(crate) fn new(event: &Event, receipt: Receipt, waiter: Option<Arc<Waiter>>, may_wait: bool) -> (Self, Stub) {
+    pub(crate) fn new(
+        event: &Event,
+        receipt: Receipt,
+        waiter: Option<Arc<Waiter>>,
+        may_wait: bool,
+        begun_ns: u64,
+    ) -> (Self, Stub) {
         let (sender, reply) = oneshot::channel();
-        let ticket = Self { receipt: Some(receipt), waiter, may_wait, reply: Some(sender) };
+        let ticket = Self { receipt: Some(receipt), waiter, may_wait, begun_ns, reply: Some(sender) };
         (ticket, Stub { reply, event: event.clone() })
     }
 
     /// A ticket of no bus, for tests of a journal.
     #[must_use]
     pub fn free() -> Self {
-        Self { receipt: None, waiter: None, may_wait: false, reply: None }
+        Self { receipt: None, waiter: None, may_wait: false, begun_ns: 0, reply: None }
     }
 
     /// Tells the publisher. Hands the answer back where nobody waits for it.

@@ -41,6 +41,7 @@ fn arg(key: &'static Key) -> Arg {
         Kind::Switch => arg.value_name("BOOL").value_parser(Words(&["true", "false"])).hide_possible_values(true),
         Kind::Path => arg.value_name("PATH").value_hint(ValueHint::AnyPath),
         Kind::Address => arg.value_name("IP:PORT"),
+        Kind::Collector => arg.value_name("URL").value_hint(ValueHint::Url),
         Kind::Texts => arg.value_name("TEXT,…"),
         Kind::Text => arg.value_name("TEXT"),
         Kind::Choice(choices) => arg.value_name("CHOICE").value_parser(Words(choices)).hide_possible_values(true),

@@ -1,11 +1,12 @@
 //! The daemon over HTTP, as `curl` asks it: on its port and on its socket.
 
+use std::io::{BufRead, BufReader};
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::guest::Guest;
-use crate::support::{Ended, Place, in_folder};
+use crate::support::{Ended, Killed, Place, in_folder};
 
 /// Asks; what it printed.
 fn curl(place: &Place, args: &[&str]) -> Ended {
@@ -70,4 +71,68 @@ fn a_daemon_does_not_open_itself_to_the_network_without_tokens() {
         "{}",
         refused.stderr
     );
+}
+
+#[test]
+fn tokens_and_certificate_are_read_again_on_sighup_and_a_bad_file_changes_nothing() {
+    let place = Place::new();
+    let path = |name: &str| place.path().join(name);
+    let certify = |name: &str| {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        std::fs::write(path("cert.pem"), made.cert.pem()).unwrap();
+        std::fs::write(path(name), made.cert.pem()).unwrap();
+    };
+    certify("first.pem");
+    let write_tokens = |text: &str| {
+        // In one step, as whoever manages such files does.
+        std::fs::write(path("new"), text).unwrap();
+        std::fs::set_permissions(path("new"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        std::fs::rename(path("new"), path("tokens")).unwrap();
+    };
+    write_tokens("old 0123456789abcdef-old admin\nstays 0123456789abcdef-stays admin\n");
+    let args = ["--http-tokens", "tokens", "--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    let daemon = place.daemon_with(|command| command.args(args));
+    let (_, port) = daemon.http().rsplit_once(':').unwrap();
+    let url = format!("https://localhost:{port}/v1/topics/a");
+    let status = |trusted: &str, token: &str| {
+        let bearer = format!("authorization: Bearer 0123456789abcdef-{token}");
+        let args = ["--cacert", trusted, "-d", "x", "-H", &bearer, "-o", "/dev/null", "-w", "%{http_code}", &url];
+        curl(&place, &args).stdout
+    };
+    assert_eq!((&*status("first.pem", "old"), &*status("first.pem", "new")), ("202", "401"));
+    // A stream of each, on connections that were there before.
+    let streams = ["old", "stays"].map(|token| {
+        let bearer = format!("authorization: Bearer 0123456789abcdef-{token}");
+        let mut command = in_folder(Command::new("/usr/bin/curl"), place.path());
+        command.args(["-sSN", "--max-time", "60", "--cacert", "first.pem", "-H", &bearer]);
+        command.arg(format!("https://localhost:{port}/v1/stream?filter=b"));
+        let mut child = Killed(command.stdout(std::process::Stdio::piped()).spawn().unwrap());
+        let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == ":plugbus"));
+        (child, lines)
+    });
+
+    certify("second.pem");
+    write_tokens("new 0123456789abcdef-new admin\nstays 0123456789abcdef-stays admin\n");
+    daemon.signal("HUP");
+    daemon.wait_log("certificate and key read again");
+    assert_eq!((&*status("second.pem", "old"), &*status("second.pem", "new")), ("401", "202"));
+    assert_eq!(status("first.pem", "new"), "000", "the old certificate is not shown any more");
+    let [(mut gone, gone_lines), (_stays, mut stays_lines)] = streams;
+    let rest: Vec<String> = gone_lines.map_while(Result::ok).collect();
+    assert!(rest.join("\n").contains("the token is no longer known"), "{rest:?}");
+    assert!(gone.0.wait().unwrap().success());
+    place.ok(&["emit", "b", "7"]);
+    assert!(stays_lines.any(|line| line.unwrap().contains("\"type\":\"b\"")));
+
+    write_tokens("new short admin\n");
+    std::fs::write(path("cert.pem"), "no certificate").unwrap();
+    daemon.signal("HUP");
+    let said = daemon.wait_log("what was read before goes on");
+    assert!(said.contains("line 1: the token of `new` is not 16 to 255"), "{said}");
+    let said = daemon.wait_log("what was read before goes on");
+    assert!(said.contains("tls.cert"), "{said}");
+    assert_eq!((&*status("second.pem", "old"), &*status("second.pem", "new")), ("401", "202"));
+    daemon.stop();
 }

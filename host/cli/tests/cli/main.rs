@@ -9,6 +9,8 @@ mod emit;
 mod explain;
 #[cfg(target_os = "linux")]
 mod faults;
+#[cfg(target_os = "linux")]
+mod floods;
 mod folder;
 mod hook;
 mod http;
@@ -18,6 +20,7 @@ mod journal;
 mod kill;
 mod life;
 mod messaging;
+mod otlp;
 mod output;
 mod plugins;
 mod readme;

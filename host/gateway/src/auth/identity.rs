@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use plugbus_bus::{FILTERS_MAX, Filter, Topic};
+use tokio::sync::watch;
 
 use crate::problem::Problem;
 use crate::rate::Bucket;
@@ -22,6 +23,8 @@ struct Granted {
     scopes: Scopes,
     /// How often they may ask; none for those who may as often as they like.
     bucket: Option<Bucket>,
+    /// Whether their token is no longer known, or has other scopes.
+    revoked: watch::Sender<bool>,
 }
 
 /// What somebody may.
@@ -37,18 +40,35 @@ pub(crate) struct Scopes {
 
 impl Identity {
     pub(crate) fn new(name: impl Into<String>, scopes: Scopes) -> Self {
-        Self(Arc::new(Granted { name: name.into(), scopes, bucket: Some(Bucket::default()) }))
+        Self(Arc::new(Granted { name: name.into(), scopes, bucket: Some(Bucket::default()), ..Granted::default() }))
     }
 
     /// Whoever is on the local socket: the owner of the host.
     pub(crate) fn local() -> Self {
         let scopes = Scopes { admin: true, ..Scopes::default() };
-        Self(Arc::new(Granted { name: "local".into(), scopes, bucket: None }))
+        Self(Arc::new(Granted { name: "local".into(), scopes, ..Granted::default() }))
     }
 
     /// One who has not said who they are, and may nothing.
     pub(crate) fn nobody() -> Self {
         Self::new("", Scopes::default())
+    }
+
+    /// Their token is no longer known, or has other scopes.
+    pub(crate) fn revoke(&self) {
+        self.0.revoked.send_replace(true);
+    }
+
+    /// Resolves when that is so.
+    pub(crate) async fn revoked(&self) {
+        // The sender is ours: it cannot be gone.
+        drop(self.0.revoked.subscribe().wait_for(|revoked| *revoked).await);
+    }
+
+    /// Whether they are one and the same, and not only of the same name.
+    #[cfg(test)]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Whether they have not said who they are.

@@ -1,7 +1,8 @@
 //! Logins of browsers, which can set no header on an `EventSource`, a WebSocket or a link: the token once, by POST, and a
 //! cookie from then on that no script can read and no other site can send.
 //!
-//! Nothing is kept for a session: the cookie says who and until when, and is signed with a key of this start.
+//! Nothing is kept for a session: the cookie says who and until when, and is signed with a key of this start and for the token of
+//! that name: another token under the same name ends it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -40,10 +41,10 @@ impl Sessions {
         hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map(Self)
     }
 
-    /// A cookie's value for that name.
-    fn seal(&self, name: &str, until: u64) -> String {
+    /// A cookie's value for that name, whose token has that digest.
+    fn seal(&self, name: &str, token: &[u8; 32], until: u64) -> String {
         let claim = format!("{name}.{until}");
-        let tag = hmac::sign(&self.0, claim.as_bytes());
+        let tag = hmac::sign(&self.0, &[claim.as_bytes(), token].concat());
         format!("{claim}.{}", URL_SAFE_NO_PAD.encode(tag.as_ref()))
     }
 
@@ -54,12 +55,11 @@ impl Sessions {
 
     fn open_at(&self, value: &str, tokens: &Tokens, now: u64) -> Option<Identity> {
         let (claim, tag) = value.rsplit_once('.')?;
-        hmac::verify(&self.0, claim.as_bytes(), &URL_SAFE_NO_PAD.decode(tag).ok()?).ok()?;
         let (name, until) = claim.rsplit_once('.')?;
-        if until.parse::<u64>().ok()? <= now {
-            return None;
-        }
-        tokens.named(name)
+        let (token, identity) = tokens.named(name)?;
+        let signed = [claim.as_bytes(), token].concat();
+        hmac::verify(&self.0, &signed, &URL_SAFE_NO_PAD.decode(tag).ok()?).ok()?;
+        (until.parse::<u64>().ok()? > now).then(|| identity.clone())
     }
 }
 
@@ -93,13 +93,14 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     ),
 )]
 async fn login(State(shared): State<Shared>, identity: Identity) -> Result<Response, Problem> {
-    if shared.tokens.is_none() {
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
+    let Some(tokens) = &shared.tokens else { return Ok(StatusCode::NO_CONTENT.into_response()) };
     if identity.is_nobody() {
         return Err(Problem::unauthorized("send the token in the header `Authorization: Bearer …`"));
     }
-    let value = shared.sessions.seal(identity.name(), now() + SESSION.as_secs());
+    let tokens = tokens.load();
+    let (token, _) =
+        tokens.named(identity.name()).ok_or_else(|| Problem::unauthorized("the token is no longer known"))?;
+    let value = shared.sessions.seal(identity.name(), token, now() + SESSION.as_secs());
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, set(&shared, &value, SESSION.as_secs()))]).into_response())
 }
 
@@ -151,14 +152,17 @@ mod tests {
     fn a_cookie_is_taken_only_whole_in_time_and_from_the_key_that_made_it() {
         let tokens = Tokens::parse("ci.x 0123456789abcdef admin").unwrap();
         let sessions = Sessions::new().unwrap();
-        let value = sessions.seal("ci.x", 100);
+        let (token, _) = tokens.named("ci.x").unwrap();
+        let value = sessions.seal("ci.x", token, 100);
         assert_eq!(
             sessions.open_at(&value, &tokens, 99).map(|identity| identity.name().to_owned()),
             Some("ci.x".into())
         );
         assert!(sessions.open_at(&value, &tokens, 100).is_none());
         assert!(Sessions::new().unwrap().open_at(&value, &tokens, 99).is_none());
-        assert!(sessions.open_at(&sessions.seal("gone", 100), &tokens, 99).is_none());
+        assert!(sessions.open_at(&sessions.seal("gone", token, 100), &tokens, 99).is_none());
+        let other = Tokens::parse("ci.x another-0123456789abcdef admin").unwrap();
+        assert!(sessions.open_at(&value, &other, 99).is_none(), "another token of the same name");
         for at in 0..value.len() {
             let mut other = value.clone().into_bytes();
             other[at] ^= 1;

@@ -118,10 +118,46 @@ impl Tokens {
         Some(identity.clone())
     }
 
-    /// Who has that name.
-    pub(crate) fn named(&self, name: &str) -> Option<Identity> {
-        self.known.iter().find(|(_, identity)| identity.name() == name).map(|(_, identity)| identity.clone())
+    /// Who has that name, and the digest of their token.
+    pub(crate) fn named(&self, name: &str) -> Option<&([u8; 32], Identity)> {
+        self.known.iter().find(|(_, identity)| identity.name() == name)
     }
+
+    /// These, read after others. Whoever has the name, token and scopes as before is the same, with their permits and streams.
+    pub(crate) fn after(self, before: &Self) -> (Self, Change) {
+        let is_same = |a: &([u8; 32], Identity), b: &([u8; 32], Identity)| {
+            a.0 == b.0 && a.1.name() == b.1.name() && a.1.scopes() == b.1.scopes()
+        };
+        let same_in =
+            |all: &Self, one: &([u8; 32], Identity)| all.known.iter().find(|other| is_same(one, other)).cloned();
+        let gone =
+            before.known.iter().filter(|one| same_in(&self, one).is_none()).map(|(_, identity)| identity.clone());
+        let gone = gone.collect();
+        let mut new = 0;
+        let known: Vec<_> = self
+            .known
+            .into_iter()
+            .map(|one| {
+                same_in(before, &one).unwrap_or_else(|| {
+                    new += 1;
+                    one
+                })
+            })
+            .collect();
+        let change = Change { known: known.len(), new, gone };
+        (Self { known }, change)
+    }
+}
+
+/// What is different from before.
+#[derive(Debug)]
+pub(crate) struct Change {
+    /// How many are known now.
+    pub(crate) known: usize,
+    /// How many of them were not known before in this way.
+    pub(crate) new: usize,
+    /// Who is no longer known in this way.
+    pub(crate) gone: Vec<Identity>,
 }
 
 fn digest_of(token: &str) -> [u8; 32] {
@@ -185,7 +221,25 @@ mod tests {
         for wrong in ["", "0123456789abcde", "0123456789abcdeF", "0123456789abcdef "] {
             assert!(tokens.find(wrong).is_none(), "{wrong}");
         }
-        assert_eq!(tokens.named("root").map(|identity| identity.is_admin()), Some(true));
+        assert_eq!(tokens.named("root").map(|(_, identity)| identity.is_admin()), Some(true));
+    }
+
+    #[test]
+    fn whoever_is_the_same_after_a_change_stays_and_everybody_else_is_gone_or_new() {
+        let line = |name: &str, scope: &str| format!("{name} {TOKEN}-{name} {scope}\n");
+        let before = ["stays", "leaves", "rescoped", "renamed"].map(|name| line(name, "publish:a")).concat();
+        let before = Tokens::parse(&before).unwrap();
+        let renamed = line("renamed", "publish:a").replacen("renamed", "other", 1);
+        let after =
+            [line("comes", "admin"), line("rescoped", "publish:b"), line("stays", "publish:a"), renamed].concat();
+        let (after, change) = Tokens::parse(&after).unwrap().after(&before);
+        let names: Vec<&str> = change.gone.iter().map(Identity::name).collect();
+        assert_eq!((change.known, change.new, &names[..]), (4, 3, &["leaves", "rescoped", "renamed"][..]));
+        assert!(after.find(&format!("{TOKEN}-leaves")).is_none());
+        assert!(after.find(&format!("{TOKEN}-comes")).unwrap().is_admin());
+        assert_eq!(after.find(&format!("{TOKEN}-renamed")).unwrap().name(), "other");
+        let (_, stayed) = before.named("stays").unwrap();
+        assert!(stayed.is(&after.find(&format!("{TOKEN}-stays")).unwrap()));
     }
 
     #[test]

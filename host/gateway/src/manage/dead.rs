@@ -2,13 +2,11 @@
 //!
 //! What bounds it: a page of a list, and the letters that one request replays or drops ([`LETTERS_MAX`]).
 
-use std::collections::BTreeSet;
-
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
-use plugbus_bus::{AttemptRecord, DeadFilter, DeadLetter, Filter, Name, cloudevents};
+use plugbus_bus::{AttemptRecord, DeadChosen, DeadFilter, DeadLetter, DeadSelect, Filter, Name, cloudevents};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -247,25 +245,11 @@ fn body(select: Result<Json<Select>, JsonRejection>) -> Result<Select, Problem> 
 
 /// The numbers that a selection means, oldest first, and the answer so far. Numbers that do not exist are failures.
 fn chosen(shared: &Shared, select: &Select) -> Result<(Vec<u64>, Changed), Problem> {
-    if select.ids.len() > LETTERS_MAX {
-        let found = select.ids.len();
-        return Err(Problem::bad_request(format!("{found} ids; at most {LETTERS_MAX} are allowed in one request")));
-    }
-    let named = !select.ids.is_empty() || select.plugin.is_some() || select.topic.is_some();
-    if named == select.all {
-        let detail = if named { "`all` stands beside a selection" } else { "nothing is selected" };
-        return Err(Problem::bad_request(format!("{detail}: give `ids`, `plugin`, `topic`, or `all`")));
-    }
-    let subscription = select.plugin.as_ref().map(|plugin| name("plugin", &format!("plugin/{plugin}"))).transpose()?;
-    let filter = DeadFilter { subscription, topic: topic(select.topic.as_deref())?, ..DeadFilter::default() };
-    let mut ids: Vec<u64> = shared.bus.dead_letters().list(&filter).iter().map(|letter| letter.id).collect();
-    let mut failed = Vec::new();
-    if !select.ids.is_empty() {
-        let wanted: BTreeSet<u64> = select.ids.iter().copied().collect();
-        ids.retain(|id| wanted.contains(id));
-        let found: BTreeSet<u64> = ids.iter().copied().collect();
-        failed = wanted.difference(&found).map(|id| NotChanged { id: *id, reason: no_letter(*id) }).collect();
-    }
+    let Select { ids, plugin, topic, all } = select;
+    let select = DeadSelect { ids, plugin: plugin.as_deref(), topic: topic.as_deref(), all: *all };
+    let chosen = shared.bus.dead_letters().choose(select, LETTERS_MAX);
+    let DeadChosen { mut ids, missing } = chosen.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let failed = missing.into_iter().map(|id| NotChanged { id, reason: no_letter(id) }).collect();
     let left = ids.len().saturating_sub(LETTERS_MAX);
     ids.truncate(LETTERS_MAX);
     Ok((ids, Changed { done: Vec::new(), failed, left }))

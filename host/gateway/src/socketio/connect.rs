@@ -111,7 +111,7 @@ impl Door {
         let identity = match (&self.shared.tokens, auth.token) {
             (Some(tokens), Some(token)) => {
                 let unknown = "the token is not known; a line of the file of tokens (http.tokens) would make it so";
-                tokens.find(&token).ok_or_else(|| Problem::unauthorized(unknown))?
+                tokens.load().find(&token).ok_or_else(|| Problem::unauthorized(unknown))?
             }
             _ => known,
         };

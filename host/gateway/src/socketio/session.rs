@@ -15,7 +15,7 @@ use super::args::Args;
 use super::claude::{self, CLAUDE_EVENT};
 use super::connect::{Command, answer, parse, refuse};
 use super::flow::{Flow, Window, framed};
-use crate::auth::Identity;
+use crate::auth::{Identity, REVOKED};
 use crate::counters::count;
 use crate::ingest::receipt::{Accepted, refused};
 use crate::problem::{Problem, chain};
@@ -29,6 +29,8 @@ use crate::stream::{Open, change, filters};
 const LOOK: Duration = Duration::from_secs(1);
 /// Pause after the library's buffer was full all the same.
 const FULL_PAUSE: Duration = Duration::from_millis(20);
+/// Time that the last words have before a client is disconnected.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 /// Pause after a change of filters: each makes the routes of the whole bus anew.
 const CHANGE_PAUSE: Duration = Duration::from_millis(5);
 /// Names that mean something to clients or to us: an event on such a topic comes as `event` alone.
@@ -68,6 +70,7 @@ enum Wake {
     Seen(Option<Watched>),
     Progress,
     Look,
+    Revoked,
     Closed,
 }
 
@@ -100,6 +103,7 @@ impl Session {
             let has_room = self.window.has_room();
             let wake = tokio::select! {
                 () = self.shared.closed() => Wake::Closed,
+                () = self.identity.revoked() => Wake::Revoked,
                 (ack, result) = self.publishing.next() => Wake::Published(ack, result),
                 command = commands.recv(), if !self.publishing.is_full() => Wake::Command(command),
                 seen = self.watcher.next(), if has_room => Wake::Seen(seen),
@@ -110,6 +114,13 @@ impl Session {
             match wake {
                 Wake::Closed | Wake::Seen(None) => {
                     self.emit("bye", &raw(&json!({"reason": "the host has stopped"}))?).await?;
+                    return Ok(());
+                }
+                Wake::Revoked => {
+                    self.emit("bye", &raw(&json!({"reason": REVOKED}))?).await?;
+                    sleep(LAST_WORDS).await;
+                    // It does not come back by itself then: its token would be refused.
+                    drop(self.socket.clone().disconnect());
                     return Ok(());
                 }
                 Wake::Command(None) => return Err(Gone),

@@ -17,7 +17,7 @@ use super::begin::{Begin, Wanted, begin, watch};
 use super::filters;
 use super::missed::Missed;
 use super::query::Query;
-use crate::auth::Identity;
+use crate::auth::{Identity, REVOKED};
 use crate::problem::Problem;
 use crate::shared::Shared;
 
@@ -25,12 +25,14 @@ use crate::shared::Shared;
 const RETRY_MS: u32 = 1000;
 /// Events are collected up to so many bytes while more are at hand.
 const CHUNK_BYTES: usize = 32 << 10;
+/// What readers are told at the end.
+const STOPPED: &str = "the host has stopped";
 /// What a browser sends when it connects again.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Events as they happen, as server-sent events. Each is an event in the JSON format of CloudEvents 1.0, with its number as `id`: a
 /// browser that connects again goes on behind the last one it has seen. What is not there any more, or was read too slowly,
-/// is told as an event `missed`; `bye` says that the host stops.
+/// is told as an event `missed`; `bye` says that the host stops, or that the token is no longer known.
 #[utoipa::path(
     get,
     path = "/v1/stream",
@@ -67,7 +69,7 @@ pub(crate) async fn stream(
     if let Some(missed) = missed {
         push_missed(&mut text, &missed);
     }
-    let feed = Feed::new(shared, watcher, query.named, text);
+    let feed = Feed::new(shared, identity, watcher, query.named, text);
     let body = Body::from_stream(futures_util::stream::unfold(feed, Feed::next));
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
@@ -92,12 +94,14 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 /// What is written to one reader.
 struct Feed {
     shared: Shared,
+    identity: Identity,
     watcher: Watcher,
     named: bool,
     heartbeat: Interval,
     /// To be written first.
     text: String,
-    ended: bool,
+    /// Why it has ended, once it has.
+    ended: Option<&'static str>,
     _open: Open,
 }
 
@@ -105,28 +109,29 @@ struct Feed {
 enum Wake {
     Seen(Watched),
     Heartbeat,
-    Ended,
+    Ended(&'static str),
 }
 
 impl Feed {
-    fn new(shared: Shared, watcher: Watcher, named: bool, text: String) -> Self {
+    fn new(shared: Shared, identity: Identity, watcher: Watcher, named: bool, text: String) -> Self {
         let every = shared.settings.heartbeat;
         let mut heartbeat = interval_at(Instant::now() + every, every);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let open = Open::enter(&shared, |counters| &counters.streams_open);
-        Self { shared, watcher, named, heartbeat, text, ended: false, _open: open }
+        Self { shared, identity, watcher, named, heartbeat, text, ended: None, _open: open }
     }
 
     /// The next chunk; it is made only when there is room to write it, so that a slow reader holds back its watcher.
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
-        if self.ended {
+        if self.ended.is_some() {
             return None;
         }
         if self.text.is_empty() {
             let wake = tokio::select! {
                 biased;
-                () = self.shared.closed() => Wake::Ended,
-                seen = self.watcher.next() => seen.map_or(Wake::Ended, Wake::Seen),
+                () = self.shared.closed() => Wake::Ended(STOPPED),
+                () = self.identity.revoked() => Wake::Ended(REVOKED),
+                seen = self.watcher.next() => seen.map_or(Wake::Ended(STOPPED), Wake::Seen),
                 _ = self.heartbeat.tick() => Wake::Heartbeat,
             };
             match wake {
@@ -135,15 +140,16 @@ impl Feed {
                     push_id(&mut self.text, self.watcher.position());
                     self.text.push_str(":\n\n");
                 }
-                Wake::Ended => self.ended = true,
+                Wake::Ended(reason) => self.ended = Some(reason),
             }
             while self.text.len() < CHUNK_BYTES
+                && self.ended != Some(REVOKED)
                 && let Some(seen) = self.watcher.try_next()
             {
                 self.push(&seen);
             }
-            if self.ended {
-                self.text.push_str("event: bye\ndata: {\"reason\":\"the host has stopped\"}\n\n");
+            if let Some(reason) = self.ended {
+                self.text.push_str(&format!("event: bye\ndata: {{\"reason\":\"{reason}\"}}\n\n"));
             } else {
                 self.heartbeat.reset();
             }

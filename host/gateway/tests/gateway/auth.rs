@@ -6,8 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use plugbus_bus::Bus;
 use plugbus_gateway::{Gateway, Settings};
 use tempfile::NamedTempFile;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::support::{Serving, chain};
+use crate::support::{PATIENCE, Serving, chain};
 
 const CI: &str = "ci-0123456789abcdef";
 const ROOT: &str = "root-0123456789abcdef";
@@ -108,4 +110,70 @@ async fn without_tokens_nothing_beyond_loopback_is_taken() {
     let error = chain(&gateway(settings()).unwrap_err());
     assert!(error.starts_with("cannot use the file of tokens /"), "{error}");
     assert!(error.contains("its mode is 644: others than its owner may get at it; `chmod 600 "), "{error}");
+}
+
+#[tokio::test]
+async fn streams_of_a_token_that_is_gone_are_told_good_bye_and_no_others() {
+    let file = tokens();
+    let serving = serving(&file).await;
+    let bearer = |token: &str| format!("authorization: Bearer {token}");
+    let (ci, root) = (bearer(CI), bearer(ROOT));
+    let mut requests = serving.connect().await;
+    assert_eq!(requests.ask("POST /v1/topics/build.a", &[&ci], "").await.status, 202);
+    let mut streams = Vec::new();
+    for (headers, expected) in [(&ci, "200"), (&root, "200")] {
+        let mut stream = serving.connect().await;
+        let request =
+            format!("GET /v1/stream?filter=build.%3E HTTP/1.1\r\nhost: {}\r\n{headers}\r\n\r\n", serving.addr());
+        stream.0.write_all(request.as_bytes()).await.unwrap();
+        assert!(read_until(&mut stream.0, ":plugbus").await.contains(expected));
+        streams.push(stream);
+    }
+    serving.until("both are open", || serving.gateway.stats().streams_open == 2).await;
+    let login = serving.send("POST /v1/login", &[&ci], "").await;
+    let cookie = format!("cookie: {}", login.header("set-cookie").unwrap().split(';').next().unwrap());
+    assert_eq!(serving.send("POST /v1/topics/build.a", &[&cookie], "").await.status, 202);
+
+    // Another token under the old name, a new one, and one as it was.
+    let text = format!("ci {CI}-2 publish:build.> subscribe:build.>\nnew {ROOT}-new admin\nroot {ROOT} admin\n");
+    std::fs::write(file.path(), &text).unwrap();
+    assert!(serving.gateway.reread().is_empty());
+    let [gone, stays] = &mut streams[..] else { panic!() };
+    // The last chunk: the answer is over.
+    let rest = read_until(&mut gone.0, "\r\n0\r\n\r\n").await;
+    assert!(rest.contains("event: bye") && rest.contains("the token is no longer known"), "{rest}");
+    // The connection is the one of before.
+    assert_eq!(requests.ask("POST /v1/topics/build.b", &[&ci], "").await.status, 401);
+    assert_eq!(requests.ask("POST /v1/topics/build.b", &[&bearer(&format!("{CI}-2"))], "").await.status, 202);
+    assert_eq!(requests.ask("POST /v1/topics/deploy.b", &[&bearer(&format!("{ROOT}-new"))], "").await.status, 202);
+    assert_eq!(serving.send("POST /v1/topics/build.a", &[&cookie], "").await.status, 401);
+    read_until(&mut stays.0, "build.b").await;
+
+    // What cannot be used changes nothing.
+    for (text, mode, expected) in
+        [("ci short admin", 0o600, "line 1: the token of `ci`"), (&*text, 0o644, "its mode is 644")]
+    {
+        std::fs::write(file.path(), text).unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        let errors = serving.gateway.reread();
+        assert!(errors.len() == 1 && chain(&errors[0]).contains(expected), "{errors:?}");
+        assert_eq!(requests.ask("POST /v1/topics/build.c", &[&bearer(&format!("{CI}-2"))], "").await.status, 202);
+    }
+    read_until(&mut stays.0, "build.c").await;
+}
+
+/// Reads up to a text.
+async fn read_until(stream: &mut TcpStream, text: &str) -> String {
+    let mut all = Vec::new();
+    let reading = async {
+        while !String::from_utf8_lossy(&all).contains(text) {
+            assert!(stream.read_buf(&mut all).await.unwrap() > 0, "closed after {:?}", String::from_utf8_lossy(&all));
+        }
+        // The rest of its lines.
+        while !all.ends_with(b"\n\n") && !all.ends_with(b"\r\n") {
+            assert!(stream.read_buf(&mut all).await.unwrap() > 0);
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading).await.expect(text);
+    String::from_utf8(all).unwrap()
 }

@@ -38,6 +38,7 @@ async fn the_binary_mode_has_attributes_in_headers_and_data_in_the_body() {
         "ce-source: /test",
         "ce-type: a.b",
         "ce-kind: fast",
+        "ce-dataschema: https://schemas.example/row",
         "content-type: text/csv; charset=utf-8",
     ];
     let answer = serving.send("POST /v1/events", &headers, "a,b").await;
@@ -45,6 +46,7 @@ async fn the_binary_mode_has_attributes_in_headers_and_data_in_the_body() {
     let event = seen.next().await;
     assert_eq!((&*event.id, &*event.payload.content_type), ("€", "text/csv; charset=utf-8"));
     assert_eq!((&event.payload.data[..], event.extension("kind")), (&b"a,b"[..], Some("fast")));
+    assert_eq!(event.extension("dataschema"), Some("https://schemas.example/row"));
 }
 
 #[tokio::test]

@@ -78,3 +78,28 @@ async fn a_certificate_or_key_that_is_none_is_named() {
     let error = bound(TlsFiles { key: other.key, ..files }).await.unwrap_err();
     assert!(error.contains("the certificate (`tls.cert`) and the key (`tls.key`) cannot be used"), "{error}");
 }
+
+#[tokio::test]
+async fn another_certificate_is_shown_to_new_connections_and_old_ones_go_on() {
+    let (_folder, files, client) = certificate();
+    let serving = Serving::start_with(Bus::default(), |settings| settings.tls = Some(files.clone())).await;
+    let connect = async |client: &TlsConnector| {
+        let stream = TcpStream::connect(serving.addr()).await.unwrap();
+        client.connect(ServerName::try_from("localhost").unwrap(), stream).await
+    };
+    let request = b"POST /v1/topics/a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\nhi";
+    let mut old = connect(&client).await.unwrap();
+    let (_other, renewed, new_client) = certificate();
+    // A key that does not fit: the certificate of before stays.
+    std::fs::copy(&renewed.key, &files.key).unwrap();
+    let errors = serving.gateway.reread();
+    assert!(errors.len() == 1 && chain(&errors[0]).contains("cannot be used"), "{errors:?}");
+    assert!(connect(&client).await.is_ok());
+    std::fs::copy(&renewed.cert, &files.cert).unwrap();
+    assert!(serving.gateway.reread().is_empty());
+    assert!(connect(&client).await.is_err() && connect(&new_client).await.is_ok());
+    old.write_all(request).await.unwrap();
+    let mut answer = [0; 13];
+    old.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 202 ");
+}

@@ -229,6 +229,7 @@ impl<H: Supervisee> Handler for Supervised<H> {
     fn handle<'a>(&'a mut self, delivery: &'a Arc<Delivery>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let call = Call::begin(&self.guard, delivery);
+            delivery.notes.set_generation(self.guard.about.generation);
             let outcome = self.handler.call(delivery).await;
             call.end(&outcome);
             outcome

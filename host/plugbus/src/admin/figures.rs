@@ -121,12 +121,26 @@ const SPOOL: &[Field] = &[
     Field::gauge("bytes", "Bytes that wait now."),
 ];
 
+/// `plugbus_otlp_…`
+const OTLP: &[Field] = &[
+    Field::counter("exported", "Spans that the collector took."),
+    Field::counter("dropped", "Spans that found no room in the queue."),
+    Field::counter("failed", "Spans that were given up: the collector could not be reached or refused the request."),
+    Field::counter("rejected", "Spans that the collector refused out of a request that it took."),
+    Field::gauge("waiting", "Spans that wait now, those under way included."),
+    Field::counter("requests", "Requests sent to the collector."),
+    Field::counter("requests_failed", "Requests that failed."),
+];
+
 /// Reads everything.
 pub(super) fn families(services: &Services) -> Vec<Family> {
     let alone = |value: Value| vec![(Labels::new(), value)];
     let mut families = read("plugbus_socket", SOCKET, &alone(json!(services.socket_stats())));
     if let Some(taker) = &services.taker {
         families.extend(read("plugbus_spool", SPOOL, &alone(json!(taker.stats()))));
+    }
+    if let Some(tracer) = &services.tracer {
+        families.extend(read("plugbus_otlp", OTLP, &alone(json!(tracer.stats()))));
     }
     if let Some(loader) = &services.loader {
         families.extend(read("plugbus_loader", LOADER, &alone(json!(loader.stats()))));
@@ -217,6 +231,7 @@ mod tests {
         let services = Services::new(bus, None, None, gateway, Limits::new(&Config::default()));
         assert_eq!(unknown(SOCKET, json!(services.socket_stats())), [""; 0]);
         assert_eq!(unknown(SPOOL, json!(crate::spool::SpoolStats::default())), [""; 0]);
+        assert_eq!(unknown(OTLP, json!(plugbus_otlp::ExportStats::default())), [""; 0]);
         assert_eq!(unknown(JOURNAL, past::stats(&services, &Default::default())), [""; 0]);
         let mut metrics = json!(MetricsSnapshot::default());
         metrics.as_object_mut().unwrap().remove("faults");

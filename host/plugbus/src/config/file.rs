@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use plugbus_bus::event::ATTRIBUTE_BYTES_MAX;
+use plugbus_otlp::Endpoint;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
@@ -42,7 +43,7 @@ pub(super) fn set(config: &mut Config, name: &str, text: &str) -> Result<(), Str
             Value::Array(words.map(|word| Value::String(word.into())).collect())
         }
         Kind::Switch => text.parse::<bool>().map_or_else(|_| Value::String(text.into()), Value::Boolean),
-        Kind::Path | Kind::Address | Kind::Text | Kind::Choice(_) => Value::String(text.into()),
+        Kind::Path | Kind::Address | Kind::Collector | Kind::Text | Kind::Choice(_) => Value::String(text.into()),
     };
     check_value(key.kind, &value).map_err(|problem| format!("`{name}` {problem}"))?;
     let mut table = Table::try_from(&*config).map_err(|error| error.to_string())?;
@@ -139,6 +140,11 @@ fn check_value(kind: Kind, value: &Value) -> Result<(), String> {
         (Kind::Address, _) => {
             Err(format!("is {shown}; an IP address and a port are needed, such as 127.0.0.1:7117 or [::1]:7117"))
         }
+        (Kind::Collector, Value::String(text)) => match Endpoint::parse(text) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("is {shown}: {error}")),
+        },
+        (Kind::Collector, _) => Err(format!("is {shown}; `http://HOST:PORT` is needed")),
         (Kind::Texts, Value::Array(all)) if all.len() <= TEXTS_MAX && all.iter().all(is_plain_text) => Ok(()),
         (Kind::Texts, _) => {
             Err(format!("is {shown}; at most {TEXTS_MAX} texts of 1 to {ATTRIBUTE_BYTES_MAX} bytes are allowed"))

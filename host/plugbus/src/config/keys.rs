@@ -33,6 +33,8 @@ pub enum Kind {
     Path,
     /// An IP address and a port: `127.0.0.1:7117`, `[::1]:7117`.
     Address,
+    /// Where a collector is: `http://127.0.0.1:4318`.
+    Collector,
     /// Text of 1 to 255 bytes without control characters.
     Text,
     /// Any number of texts: an array in the file, with commas between elsewhere.
@@ -189,6 +191,16 @@ keys! {
         "Certificate for HTTPS, PEM; with tls.key [default: none]";
     "tls.key" "tls-key" "PLUGBUS_TLS_KEY" Kind::Path,
         "Private key for HTTPS, PEM; with tls.cert [default: none]";
+    "otlp.endpoint" "otlp-endpoint" "PLUGBUS_OTLP_ENDPOINT" Kind::Collector,
+        "Collector of OpenTelemetry that spans are sent to, http://HOST:PORT; without one there are none [default: none]";
+    "otlp.service_name" "otlp-service-name" "PLUGBUS_OTLP_SERVICE_NAME" Kind::Text,
+        "Name of this service in the spans [default: plugbus]";
+    "otlp.sample_percent" "otlp-sample-percent" "PLUGBUS_OTLP_SAMPLE_PERCENT" number(0, 100),
+        "Of a hundred traces that begin here, how many are recorded [default: 100]";
+    "otlp.spans_max" "otlp-spans-max" "PLUGBUS_OTLP_SPANS_MAX" number(1, 1_000_000),
+        "Spans that wait to be sent; what finds no room is dropped and counted [default: 8192]";
+    "otlp.timeout_ms" "otlp-timeout-ms" "PLUGBUS_OTLP_TIMEOUT_MS" number(1, 600_000),
+        "Time for one request to the collector [default: 5000]";
     "log.format" "log-format" "PLUGBUS_LOG_FORMAT" Kind::Choice(&["text", "json"]),
         "How log lines look: text or json [default: text]";
     "log.level" "log-level" "PLUGBUS_LOG_LEVEL" Kind::Text,

@@ -190,6 +190,7 @@ fn stats(services: &Services) -> Result<Response> {
         "history": services.bus.history_stats().map(|stats| to_value(&stats)).transpose()?,
         "socket": to_value(&services.counters.read())?,
         "spool": services.taker.as_ref().map(|taker| to_value(&taker.stats())).transpose()?,
+        "otlp": services.tracer.as_ref().map(|tracer| to_value(&tracer.stats())).transpose()?,
         "http": http(services)?,
     })))
 }

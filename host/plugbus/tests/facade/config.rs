@@ -86,6 +86,7 @@ fn a_file_that_cannot_be_read_is_named() {
 fn the_table_of_keys_is_the_configuration_and_names_follow_one_rule() {
     let mut config = Config { socket: Some("s".into()), ..Config::default() };
     config.http.tokens = Some("t".into());
+    config.otlp.endpoint = Some("http://c".into());
     config.tls = Tls { cert: Some("c".into()), key: Some("k".into()) };
     let table = toml::Table::try_from(&config).unwrap();
     let mut names = Vec::new();
@@ -128,9 +129,11 @@ fn the_defaults_in_the_help_are_the_real_ones() {
 fn every_key_can_be_set_from_text_and_refuses_nonsense() {
     for key in KEYS {
         let good = match key.kind {
+            Kind::Number { min, max } if key.help.ends_with(&format!("[default: {max}]")) => min.to_string(),
             Kind::Number { max, .. } => max.to_string(),
             Kind::Switch => (!key.help.ends_with("[default: true]")).to_string(),
             Kind::Address => "[::1]:1".into(),
+            Kind::Collector => "http://[::1]:1".into(),
             Kind::Path | Kind::Text | Kind::Texts => "x".into(),
             Kind::Choice(choices) => choices[choices.len() - 1].to_owned(),
         };

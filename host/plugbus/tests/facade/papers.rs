@@ -98,7 +98,11 @@ fn the_arrows_between_crates_are_those_of_the_page() {
         ("bus", &[][..]),
         ("sandbox", &["plugbus-bus"]),
         ("loader", &["plugbus-bus", "plugbus-sandbox"]),
-        ("plugbus", &["plugbus-bus", "plugbus-gateway", "plugbus-journal", "plugbus-loader", "plugbus-sandbox"]),
+        (
+            "plugbus",
+            &["plugbus-bus", "plugbus-gateway", "plugbus-journal", "plugbus-loader", "plugbus-otlp", "plugbus-sandbox"],
+        ),
+        ("otlp", &["plugbus-bus"]),
         ("gateway", &["plugbus-bus"]),
         ("journal", &["plugbus-bus"]),
         ("author", &["plugbus"]),

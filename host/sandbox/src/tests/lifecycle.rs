@@ -264,7 +264,8 @@ async fn places_in_the_pool_come_back_after_faults_and_dropped_calls() {
         let (event, subscription) = (first.event.clone(), first.subscription.clone());
         let outbox = Outbox::new(OutboxLimits::default());
         let state = plugbus_bus::State::detached(plugbus_bus::StateLimits::default());
-        let delivery = Arc::new(Delivery { event, attempt: attempt % 2 + 1, subscription, outbox, state });
+        let notes = plugbus_bus::Notes::default();
+        let delivery = Arc::new(Delivery { event, attempt: attempt % 2 + 1, subscription, outbox, state, notes });
         if delivery.attempt == 1 {
             let fault = one.handle(&delivery).await.unwrap_err().fault().cloned().unwrap();
             assert_eq!(fault.kind, FaultKind::Trap, "{fault:?}");
@@ -299,6 +300,7 @@ async fn a_call_that_is_dropped_takes_its_instance_with_it() {
         subscription: first.subscription.clone(),
         outbox: Outbox::new(OutboxLimits::default()),
         state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
+        notes: plugbus_bus::Notes::default(),
     });
     assert_eq!(handler.handle(&again).await, Ok(Reply(None)));
     let metrics = handler.template().metrics();

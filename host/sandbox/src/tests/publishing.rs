@@ -126,12 +126,12 @@ fn with_extensions(count: usize) -> Guest {
 }
 
 #[tokio::test]
-async fn the_trace_that_is_passed_on_counts_among_the_extensions() {
-    // The event handled has a `traceparent`: 31 more fit, 32 do not.
+async fn the_trace_that_is_passed_on_does_not_count_among_the_extensions() {
+    // The event handled has a `traceparent`, which the host adds by itself: 32 more fit, 33 do not.
     let delivery = delivery(event("{}"));
-    let outcome = start(&with_extensions(31), allowed(&["out"])).await.handle(&delivery).await;
-    assert_eq!((outcome, delivery.outbox.take()[0].extensions.len()), (Ok(Reply(None)), 32));
-    let mut handler = start(&with_extensions(32), allowed(&["out"])).await;
+    let outcome = start(&with_extensions(32), allowed(&["out"])).await.handle(&delivery).await;
+    assert_eq!((outcome, delivery.outbox.take()[0].extensions.len()), (Ok(Reply(None)), 33));
+    let mut handler = start(&with_extensions(33), allowed(&["out"])).await;
     let Err(HandlerError::Failure(Failure::Reject(reason))) = handle(&mut handler).await else { panic!() };
     assert!(reason.contains("33 extensions"), "{reason}");
 }
@@ -149,6 +149,7 @@ async fn topic_content_type_and_extensions_count_among_the_bytes() {
             subscription,
             outbox,
             state: plugbus_bus::State::detached(plugbus_bus::StateLimits::default()),
+            notes: plugbus_bus::Notes::default(),
         });
         match handler.handle(&delivery).await {
             Ok(_) => None,

@@ -8,7 +8,7 @@ import { refusal } from "./refusal.js";
 
 const CONTROL = /[\x00-\x1f\x7f]/;
 /** The attributes of CloudEvents, which no extension may be called. */
-const ATTRIBUTES = ["id", "source", "specversion", "type", "datacontenttype", "dataschema", "subject", "time", "data", "database64"];
+const ATTRIBUTES = ["id", "source", "specversion", "type", "datacontenttype", "subject", "time", "data", "database64"];
 const DATA_BYTES_MAX = 1024 * 1024;
 
 export class Recorder {

@@ -262,16 +262,5 @@ fn check(topic: &str, payload: &Payload, extensions: &[(String, String)]) -> Res
 }
 
 /// Names that CloudEvents and the host use for themselves.
-const RESERVED: &[&str] = &[
-    "specversion",
-    "id",
-    "source",
-    "type",
-    "subject",
-    "time",
-    "datacontenttype",
-    "dataschema",
-    "data",
-    "database64",
-    "seq",
-];
+const RESERVED: &[&str] =
+    &["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "database64", "seq"];

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::frames::{Done, Parsed, Request, ToPeer};
-use crate::auth::Identity;
+use crate::auth::{Identity, REVOKED};
 use crate::counters::count;
 use crate::ingest::receipt::{Accepted, refused};
 use crate::problem::{Problem, chain};
@@ -53,6 +53,7 @@ enum Wake {
     Seen(Option<Watched>),
     Published(Option<Box<RawValue>>, Result<plugbus_bus::Receipt, plugbus_bus::PublishError>),
     Heartbeat,
+    Revoked,
     Closed,
 }
 
@@ -74,6 +75,7 @@ impl Session {
         loop {
             let wake = tokio::select! {
                 () = self.shared.closed() => Wake::Closed,
+                () = self.identity.revoked() => Wake::Revoked,
                 (id, result) = self.publishing.next() => Wake::Published(id, result),
                 message = self.socket.recv(), if !self.publishing.is_full() => Wake::Message(message),
                 seen = self.watcher.next() => Wake::Seen(seen),
@@ -81,6 +83,7 @@ impl Session {
             };
             match wake {
                 Wake::Closed | Wake::Seen(None) => return Err(Ended::Told(close_code::AWAY, "the host has stopped")),
+                Wake::Revoked => return Err(Ended::Told(close_code::POLICY, REVOKED)),
                 Wake::Published(id, result) => {
                     let done = result.map(|receipt| Accepted::from(&receipt).into());
                     if done.is_ok() {

@@ -1,8 +1,6 @@
 //! Dead letters: list, show, replay, drop.
 
-use std::collections::BTreeSet;
-
-use plugbus_bus::{AttemptRecord, DeadFilter, DeadLetter, Filter, Name};
+use plugbus_bus::{AttemptRecord, DeadChosen, DeadLetter, DeadSelect};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -13,12 +11,11 @@ use super::{Result, failed};
 use crate::report::chain;
 
 pub(super) fn list(services: &Services, select: &Select) -> Result<Response> {
-    let letters = if select.is_empty() {
-        services.bus.dead_letters().list(&DeadFilter::default())
-    } else {
-        chosen(services, select)?
-    };
-    Ok(Response::DeadLetters { dead_letters: letters.iter().map(letter_in_short).collect() })
+    // To look at, everything is meant where nothing is named.
+    let select = Select { all: select.all || select.is_empty(), ..select.clone() };
+    let letters = services.bus.dead_letters();
+    let chosen = chosen(services, &select)?.ids.into_iter().filter_map(|id| letters.get(id));
+    Ok(Response::DeadLetters { dead_letters: chosen.map(|letter| letter_in_short(&letter)).collect() })
 }
 
 pub(super) fn show(services: &Services, id: u64) -> Result<Response> {
@@ -56,62 +53,46 @@ fn no_letter(id: u64) -> String {
     format!("no dead letter {id}; `plugbus dead list` lists them")
 }
 
-/// The letters that a selection means; ids that do not exist are left out.
-fn chosen(services: &Services, select: &Select) -> Result<Vec<DeadLetter>> {
-    let bad = |message: String| ErrorLine::new(ErrorCode::BadRequest, message);
-    if select.ids.len() > SELECT_IDS_MAX {
-        return Err(bad(format!("{} ids; at most {SELECT_IDS_MAX} are allowed in one request", select.ids.len())));
-    }
-    if select.is_empty() {
-        return Err(bad("nothing is selected: give `ids`, `plugin`, `topic` or `all`".into()));
-    }
-    let subscription = select.plugin.as_ref().map(|plugin| Name::parse(format!("plugin/{plugin}"))).transpose();
-    let topic = select.topic.as_ref().map(Filter::parse).transpose();
-    let filter = DeadFilter {
-        subscription: subscription.map_err(|error| bad(error.to_string()))?,
-        topic: topic.map_err(|error| bad(format!("filter {error}")))?,
-        ..DeadFilter::default()
-    };
-    let mut letters = services.bus.dead_letters().list(&filter);
-    if !select.ids.is_empty() {
-        let ids: BTreeSet<u64> = select.ids.iter().copied().collect();
-        letters.retain(|letter| ids.contains(&letter.id));
-    }
-    Ok(letters)
+/// The letters that a selection means.
+fn chosen(services: &Services, select: &Select) -> Result<DeadChosen> {
+    let chosen = services.bus.dead_letters().choose(meant(select), SELECT_IDS_MAX);
+    chosen.map_err(|error| ErrorLine::new(ErrorCode::BadRequest, error.to_string()))
+}
+
+fn meant(select: &Select) -> DeadSelect<'_> {
+    let Select { all, ids, plugin, topic } = select;
+    DeadSelect { ids, plugin: plugin.as_deref(), topic: topic.as_deref(), all: *all }
 }
 
 pub(super) async fn replay(services: &Services, select: &Select) -> Result<Response> {
-    let mut outcome = Changed::new(select);
-    for letter in chosen(services, select)? {
-        let replayed = services.bus.dead_letters().replay(letter.id).await;
-        outcome.note(letter.id, replayed.map_err(|error| chain(&error)));
+    let DeadChosen { ids, missing } = chosen(services, select)?;
+    let mut outcome = Changed::default();
+    for id in ids {
+        let replayed = services.bus.dead_letters().replay(id).await;
+        outcome.note(id, replayed.map_err(|error| chain(&error)));
     }
-    Ok(outcome.finish())
+    Ok(outcome.finish(missing))
 }
 
 pub(super) fn drop_letters(services: &Services, select: &Select) -> Result<Response> {
-    let mut outcome = Changed::new(select);
-    for letter in chosen(services, select)? {
-        let dropped = services.bus.dead_letters().remove(letter.id);
-        outcome.note(letter.id, dropped.map(|_| ()).ok_or_else(|| no_letter(letter.id)));
+    let DeadChosen { ids, missing } = chosen(services, select)?;
+    let mut outcome = Changed::default();
+    for id in ids {
+        let dropped = services.bus.dead_letters().remove(id);
+        outcome.note(id, dropped.map(|_| ()).ok_or_else(|| no_letter(id)));
     }
-    Ok(outcome.finish())
+    Ok(outcome.finish(missing))
 }
 
 /// Collects what became of chosen dead letters.
+#[derive(Default)]
 struct Changed {
-    missing: BTreeSet<u64>,
     done: Vec<u64>,
     failed: Vec<DeadFailed>,
 }
 
 impl Changed {
-    fn new(select: &Select) -> Self {
-        Self { missing: select.ids.iter().copied().collect(), done: Vec::new(), failed: Vec::new() }
-    }
-
     fn note(&mut self, id: u64, result: Result<(), String>) {
-        self.missing.remove(&id);
         match result {
             Ok(()) => self.done.push(id),
             Err(reason) => self.failed.push(DeadFailed { id, reason }),
@@ -119,8 +100,8 @@ impl Changed {
     }
 
     /// Ids that were asked for by number and not met are failures too.
-    fn finish(mut self) -> Response {
-        self.failed.extend(self.missing.into_iter().map(|id| DeadFailed { id, reason: no_letter(id) }));
+    fn finish(mut self, missing: Vec<u64>) -> Response {
+        self.failed.extend(missing.into_iter().map(|id| DeadFailed { id, reason: no_letter(id) }));
         Response::DeadDone { done: self.done, failed: self.failed }
     }
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..event import Event, Payload, dump_json
 
-_ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "data_base64", "dataschema")
+_ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "data_base64")
 
 
 def event(

@@ -20,7 +20,7 @@ from ..log import LoggingHandler
 from ..plugin import Plugin
 
 _EXTENSION_NAME = re.compile(r"[a-z0-9]{1,20}\Z")
-_OWN_NAMES = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "dataschema"}
+_OWN_NAMES = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"}
 _EXTENSIONS_MAX = 32
 _EXTENSION_VALUE_MAX = 4096
 _CONTENT_TYPE_MAX = 255
