@@ -72,7 +72,9 @@ async fn attempt(
     let slot = in_flight.slot;
     in_flight.begun = true;
     let item = in_flight.item.as_ref()?;
-    let (traced, event) = Traced::begin(slot.tracer.as_ref(), &item.event).unzip();
+    // A tick was never published: its span would hang on none.
+    let tracer = slot.tracer.as_ref().filter(|_| item.tick.is_none());
+    let (traced, event) = Traced::begin(tracer, &item.event).unzip();
     let mut delivery = deliver(item, event.as_ref().unwrap_or(&item.event), spare.take(), slot, settings);
     let traced = traced.map(|traced| traced.with(&delivery));
     let begun = Instant::now();

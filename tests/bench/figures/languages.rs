@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use plugbus::bus::{Delivery, Event, Filter, Handler, Name, Outbox, OutboxLimits, Payload, State, StateLimits, Topic};
+use plugbus::bus::{
+    Delivery, Event, Filter, Handler, Name, Notes, Outbox, OutboxLimits, Payload, State, StateLimits, Topic,
+};
 use plugbus::sandbox::{PluginSpec, Sandbox, SandboxConfig, SandboxHandler};
 use plugbus_fixtures::built;
 
@@ -146,5 +148,6 @@ fn delivery(n: usize) -> Delivery {
         subscription: Name::parse("bench").expect("it is a name"),
         outbox: Outbox::new(OutboxLimits::default()),
         state: State::detached(StateLimits::default()),
+        notes: Notes::default(),
     }
 }

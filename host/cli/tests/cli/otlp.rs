@@ -111,8 +111,9 @@ fn counting_and_posting(place: &Place, webhook: &str) {
     let component = |name| std::fs::read(built::plugin(name)).unwrap();
     let counting = "publish = [\"stats.topics\"]\n[grants]\nkv = true\n[config]\nfilters = [\"a\"]\nevery_events = 1\n";
     place.plugin("count-topics", &component("count-topics"), counting);
-    let posting =
-        format!("filters = [\"stats.topics\"]\n[config]\nurl = \"{webhook}/\"\n[grants]\nhttp = [\"{webhook}\"]\n");
+    let posting = format!(
+        "filters = [\"stats.topics\"]\n[config]\nurl = \"{webhook}/\"\n[grants]\nhttp = [\"{webhook}\"]\nkv = true\n"
+    );
     place.plugin("relay-webhook", &component("relay-webhook"), &posting);
 }
 
