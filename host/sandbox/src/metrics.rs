@@ -97,7 +97,7 @@ counters! {
     http_denied,
     /// Outgoing HTTP requests refused: too many for one event.
     http_over_limit,
-    /// Outgoing HTTP requests refused: a secret in them that their origin may not have, or too many.
+    /// Outgoing HTTP requests refused: a secret in them that their origin may not have, too many, or a method that sends them back.
     secrets_denied,
     /// Outgoing TCP connections that were let through.
     tcp_connects,

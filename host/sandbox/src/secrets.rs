@@ -7,9 +7,13 @@
 //! are passed on as they are, both ways: whoever sends an answer has the value anyhow, and may tell it.
 //!
 //! The value is read when the plugin is linked, which is at each load and reload; every instance of the generation has
-//! the same. It is shown nowhere: the one type that holds it prints nothing of it. The placeholder is no secret. It is
-//! made of the secret's name, so that it is the same in every generation, and whoever writes it into an event that the plugin
-//! passes on gains nothing: the value goes to its origins only.
+//! the same. It is shown nowhere: the one type that holds it prints nothing of it.
+//!
+//! The placeholder opens nothing but the secret's origins. Yet whoever knew it could write it into an event, and a plugin that
+//! passes text of events on in a query or a header would have the value put into a message, say, which others read. So nobody
+//! can tell it beforehand: each process makes its own. A generation after a reload has the same one, as long as the secret's
+//! table in the manifest stays the same. In an answer a whole value is found, as it is or percent-encoded, in either case; a
+//! part of one, or one in another code (base64), is not.
 //!
 //! What bounds it: [`SECRETS_MAX`] of a plugin, [`SECRET_CHARS`] of a value, 64 KiB of values put into one request.
 
@@ -17,9 +21,11 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use crate::compile::hex;
 use crate::config::PluginSpec;
@@ -107,12 +113,18 @@ impl fmt::Display for SecretSource {
 
 /// What all placeholders begin with.
 const PREFIX: &str = "plugbus-secret-";
+/// What makes the placeholders of this process unlike those of any other. Never shown.
+static KEY: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
 
 impl SecretGrant {
-    /// What stands for the value: letters, digits, `-` and `_`, so that it passes through URLs, headers and JSON unchanged.
+    /// What stands for the value: letters, digits, `-` and `_`, so that it passes through URLs, headers and JSON unchanged. The
+    /// same for an equal grant as long as the process runs. Another plugin whose secret has this name has another one.
+    ///
+    /// # Panics
+    /// Where the system has no random numbers.
     #[must_use]
     pub fn placeholder(&self) -> String {
-        let digest = Sha256::digest(format!("{PREFIX}{}", self.name));
+        let digest = Sha256::digest(format!("{} {self:?}", *KEY));
         format!("{PREFIX}{}-{}", self.name, hex(digest.get(..8).unwrap_or_default()))
     }
 }
@@ -175,6 +187,16 @@ mod tests {
         assert!(placeholder.starts_with("plugbus-secret-slack_1-"), "{placeholder}");
         assert!(placeholder.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{placeholder}");
         assert_ne!(placeholder, grant("slack_2").placeholder());
+    }
+
+    #[test]
+    fn a_placeholder_cannot_be_told_from_what_others_know() {
+        // By another plugin with a secret of the same name, or by whoever has read this code.
+        let source = SecretSource::Env("OF_ANOTHER_PLUGIN".into());
+        assert_ne!(grant("a").placeholder(), SecretGrant { source, ..grant("a") }.placeholder());
+        let known = Sha256::digest(format!("{} {:?}", Uuid::nil(), grant("a")));
+        assert!(!grant("a").placeholder().ends_with(&hex(&known[..8])));
+        assert_eq!(KEY.get_version_num(), 4);
     }
 
     #[test]

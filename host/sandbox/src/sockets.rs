@@ -182,7 +182,33 @@ fn permits(endpoints: &[Endpoint], names: &BTreeMap<String, Vec<IpAddr>>, addres
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
+
     use super::*;
+    use crate::address::LOOKUPS_MAX;
+    use crate::config::PluginSpec;
+
+    #[tokio::test]
+    async fn a_lookup_that_nobody_asks_about_keeps_no_other_from_its_turn() {
+        let mut spec = PluginSpec::new("x");
+        spec.grants.tcp = vec!["localhost:1".parse().unwrap()];
+        spec.limits.tcp_connects_max = LOOKUPS_MAX as u32;
+        let template = crate::tests::template(&crate::tests::guest::Guest::default(), spec).await.inner;
+        let network = Arc::new(Network::new(template.clone(), PluginLog::new(template.clone())));
+        network.begin();
+        let turns = LOOKUPS_MAX as u32;
+        let taken = template.lookups.acquire_many(turns).await.unwrap();
+        let mut waiting: Vec<_> =
+            (0..LOOKUPS_MAX).map(|_| lookup::Lookup::begin(&network, "localhost").unwrap()).collect();
+        // Asked once, as a guest does, and then left alone.
+        assert!(waiting.iter_mut().all(|lookup| matches!(lookup.next(), Err(ErrorCode::WouldBlock))));
+        drop(taken);
+        let free = tokio::time::timeout(Duration::from_secs(30), template.lookups.acquire_many(turns)).await;
+        assert!(free.is_ok(), "their turns came, and nobody gave them back");
+        drop(waiting);
+    }
 
     #[test]
     fn an_address_is_permitted_at_the_port_of_the_grant_that_leads_to_it() {

@@ -11,7 +11,7 @@ use crate::{LogLevel, LogLine, LogSink, PluginSpec, Pooling, Sandbox, SandboxCon
 use guest::Guest;
 
 mod faults;
-mod guest;
+pub(crate) mod guest;
 mod http_gate;
 mod keyvalue;
 mod lifecycle;
@@ -24,7 +24,7 @@ fn sandbox() -> Sandbox {
     Sandbox::new(SandboxConfig { pooling: Pooling::Off, ..SandboxConfig::default() }).unwrap()
 }
 
-async fn template(guest: &Guest, spec: PluginSpec) -> Template {
+pub(crate) async fn template(guest: &Guest, spec: PluginSpec) -> Template {
     sandbox().compile(guest.binary()).await.unwrap().link(spec).unwrap()
 }
 

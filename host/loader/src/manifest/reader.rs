@@ -147,13 +147,13 @@ impl<'a> Section<'a> {
     /// The error that a value is not what was expected.
     pub(super) fn wrong(&self, key: &str, value: &Value<'_>) -> ManifestError {
         let expected = self.key(key).map_or_else(String::new, |key| key.kind.expected());
-        self.unexpected(key, value.span(), described(value.get_ref()), expected)
+        self.unexpected(key, value.span(), self.found(key, value), expected)
     }
 
     /// The error that the value under a key breaks a rule that is told in words.
     pub(super) fn broken(&self, key: &str, expected: impl Into<String>) -> ManifestError {
         match self.table.get(key) {
-            Some(value) => self.unexpected(key, value.span(), described(value.get_ref()), expected.into()),
+            Some(value) => self.unexpected(key, value.span(), self.found(key, value), expected.into()),
             None => self.unexpected(key, self.span.clone(), "left out".into(), expected.into()),
         }
     }
@@ -166,6 +166,15 @@ impl<'a> Section<'a> {
     /// The text this section is part of.
     pub(super) fn source(&self) -> Source<'a> {
         self.source
+    }
+
+    /// What stands under a key, for a message.
+    fn found(&self, key: &str, value: &Value<'_>) -> String {
+        // The likeliest mistake is to write the secret where its variable is to be named.
+        match value.get_ref() {
+            DeValue::String(_) if (self.name, key) == ("secrets", "env") => "a text that is not shown".into(),
+            other => described(other),
+        }
     }
 
     fn key(&self, name: &str) -> Option<&'static Key> {

@@ -51,7 +51,9 @@ fn secret(
     })?;
     let secret = Section::new(top.source(), "secrets", table, value.span())?;
     let source = match (secret.text("env")?, secret.text("file")?) {
-        (Some(name), None) if name.contains('=') => return Err(secret.broken("env", "a name without `=`")),
+        (Some(name), None) if !is_variable(name) => {
+            return Err(secret.broken("env", "the name of a variable: letters, digits and `_`; not the value itself"));
+        }
         (Some(name), None) => SecretSource::Env(name.to_owned()),
         (None, Some(file)) => SecretSource::File(plugins_dir.join(file)),
         (None, None) => return Err(secret.broken("env", "the name of a variable, or `file` in its place")),
@@ -77,6 +79,12 @@ fn secret(
         }
     }
     Ok(SecretGrant { name, source, origins, expose })
+}
+
+/// Whether a text is a usual name of a variable.
+fn is_variable(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// A text with placeholders in the place of each `${secret:NAME}`.

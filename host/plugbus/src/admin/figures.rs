@@ -36,7 +36,7 @@ const PLUGIN: &[Field] = &[
     Field::counter("http_over_limit", "Outgoing HTTP requests refused: too many for one event."),
     Field::counter(
         "secrets_denied",
-        "Outgoing HTTP requests refused: a secret in them that their origin may not have.",
+        "Outgoing HTTP requests refused: a secret in them that their origin may not have, or that would come back.",
     ),
     Field::counter("tcp_connects", "Outgoing TCP connections that were let through."),
     Field::counter(

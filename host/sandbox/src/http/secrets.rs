@@ -2,7 +2,7 @@
 //! values in headers and trailers.
 
 use http::header::{HeaderMap, HeaderValue};
-use http::{Request, Uri};
+use http::{Method, Request, Uri};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::Gate;
@@ -24,7 +24,7 @@ impl Gate {
         let mut filled = |text: &[u8], place| {
             secrets.fill(text, place, origin, &mut room).map_err(|misplaced| self.misplaced(&misplaced, origin))
         };
-        let (mut path, mut query) = (None, None);
+        let (mut path, mut query, mut in_header) = (None, None, false);
         if let Some(whole) = request.uri().path_and_query() {
             path = filled(whole.path().as_bytes(), Place::Path)?;
             query = whole.query().map(|query| filled(query.as_bytes(), Place::Query)).transpose()?.flatten();
@@ -33,7 +33,12 @@ impl Gate {
             if let Some(text) = filled(value.as_bytes(), Place::Header)? {
                 *value = HeaderValue::from_maybe_shared(text).map_err(|_| Error::HttpProtocolError)?;
                 value.set_sensitive(true);
+                in_header = true;
             }
+        }
+        let filled = in_header || path.is_some() || query.is_some();
+        if filled && is_sent_back(request.method()) {
+            return Err(self.misplaced(&Misplaced::Echoed, origin));
         }
         if path.is_some() || query.is_some() {
             *request.uri_mut() = with(request.uri(), path, query).ok_or(Error::HttpRequestUriTooLong)?;
@@ -48,9 +53,18 @@ impl Gate {
                 "secret `{name}` in a request to `{origin}`, which may not have it; add it to `origins` under `[secrets.{name}]`"
             ),
             Misplaced::NoRoom => format!("over {VALUE_BYTES_MAX} bytes of secrets in a request to `{origin}`"),
+            Misplaced::Echoed => {
+                format!("a secret in a request to `{origin}` with a method by which it comes back; use another one")
+            }
         };
         self.deny("secret", &problem)
     }
+}
+
+/// Whether a server that is asked so sends the request's headers back in the body, where nothing is hidden. Some servers do so
+/// unless they are told not to, and browsers have both methods forbidden for this reason. Pure.
+fn is_sent_back(method: &Method) -> bool {
+    ["TRACE", "TRACK"].iter().any(|name| method.as_str().eq_ignore_ascii_case(name))
 }
 
 /// A URL with another path or query. Pure.

@@ -127,6 +127,24 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_is_not_waited_for_an_endless_file_not_read_and_a_link_not_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&pipe).status().unwrap().success());
+        let refused = read(SecretSource::File(pipe)).unwrap_err().to_string();
+        assert!(refused.contains("is no regular file"), "{refused}");
+        let path = written(folder.path(), b"", 0o600);
+        File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+        let refused = read(SecretSource::File(path)).unwrap_err().to_string();
+        assert!(refused.contains(&format!("of {FILE_BYTES_MAX} characters")), "{refused}");
+        let open = written(folder.path(), b"hunter2 hunter2", 0o644);
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(open, &link).unwrap();
+        let refused = read(SecretSource::File(link)).unwrap_err().to_string();
+        assert!(refused.contains("has mode 644"), "{refused}");
+    }
+
+    #[test]
     fn what_cannot_be_had_is_named_with_its_place_and_never_shown() {
         let folder = tempfile::tempdir().unwrap();
         let file = |contents: &[u8], mode| SecretSource::File(written(folder.path(), contents, mode));

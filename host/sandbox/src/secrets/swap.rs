@@ -1,7 +1,14 @@
 //! Values for placeholders on the way out, placeholders for values on the way in. Pure.
 
+use std::cmp::Reverse;
+
+use super::value::folded;
 use super::{Hidden, PREFIX, SecretName, Secrets};
 use crate::origin::Origin;
+
+/// How often something in an answer is percent-decoded to find a value in it: a server that sends a URL on inside of another
+/// one encodes it once more, and a third time is not unheard of.
+const DECODINGS_MAX: usize = 3;
 
 /// Where in a request something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +28,8 @@ pub(crate) enum Misplaced {
     Elsewhere(SecretName),
     /// There is no room for so many values.
     NoRoom,
+    /// The method asks the server to send the request back.
+    Echoed,
 }
 
 impl Secrets {
@@ -58,38 +67,75 @@ impl Secrets {
         Ok((filled != text).then_some(filled))
     }
 
-    /// A part of an answer, with placeholders in the place of values in any of their forms; nothing where none is in it.
+    /// A part of an answer, with placeholders in the place of whole values, as they are or percent-encoded in whatever way, in
+    /// upper or lower case; nothing where none is in it. Takes time that grows with the text alone, whoever wrote it.
     pub(crate) fn hide(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let mut forms: Vec<(&[u8], &Hidden)> = Vec::new();
-        for secret in &self.hidden {
-            let all = [secret.value.as_is(), secret.value.in_path(), secret.value.in_query()];
-            forms.extend(
-                all.into_iter()
-                    .filter(|form| find(text, form.as_bytes()).is_some())
-                    .map(|form| (form.as_bytes(), secret)),
-            );
+        let mut found = Vec::new();
+        let mut decoded = Decoded::new(text);
+        for _ in 0..=DECODINGS_MAX {
+            for secret in &self.hidden {
+                found.extend(decoded.places(secret.value.folded()).map(|(start, end)| (start, end, secret)));
+            }
+            let Some(further) = decoded.further() else { break };
+            decoded = further;
         }
-        if forms.is_empty() {
+        if found.is_empty() {
             return None;
         }
-        // One value may be part of another.
-        forms.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
+        // One value may be part of another, or begin where another has not yet ended: nothing of either stays.
+        found.sort_by_key(|(start, end, _)| (*start, Reverse(*end)));
         let mut hidden = Vec::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((first, after)) = rest.split_first() {
-            match forms.iter().find(|(form, _)| rest.starts_with(form)) {
-                Some((form, secret)) => {
-                    hidden.extend_from_slice(secret.placeholder.as_bytes());
-                    rest = rest.get(form.len()..).unwrap_or_default();
-                }
-                None => {
-                    hidden.push(*first);
-                    rest = after;
-                }
+        let mut at = 0;
+        for (start, end, secret) in found {
+            if start >= at {
+                hidden.extend_from_slice(text.get(at..start).unwrap_or_default());
+                hidden.extend_from_slice(secret.placeholder.as_bytes());
             }
+            at = at.max(end);
         }
+        hidden.extend_from_slice(text.get(at..).unwrap_or_default());
         Some(hidden)
     }
+}
+
+/// A text after some percent-decodings, its bytes folded.
+struct Decoded {
+    bytes: Vec<u8>,
+    /// Where each byte begins in the text as it came, and where the last one ends.
+    begins: Vec<usize>,
+}
+
+impl Decoded {
+    fn new(text: &[u8]) -> Self {
+        Self { bytes: text.iter().copied().map(folded).collect(), begins: (0..=text.len()).collect() }
+    }
+
+    /// Decoded once more; nothing where that changes nothing.
+    fn further(&self) -> Option<Self> {
+        let (mut bytes, mut begins) = (Vec::with_capacity(self.bytes.len()), Vec::with_capacity(self.begins.len()));
+        let mut at = 0;
+        while let (Some(byte), Some(begin)) = (self.bytes.get(at), self.begins.get(at)) {
+            let decoded = self.bytes.get(at..at + 3).and_then(decoded);
+            bytes.push(folded(decoded.unwrap_or(*byte)));
+            begins.push(*begin);
+            at += if decoded.is_some() { 3 } else { 1 };
+        }
+        begins.extend(self.begins.last());
+        (bytes.len() < self.bytes.len()).then_some(Self { bytes, begins })
+    }
+
+    /// Where a folded value stands: begin and end in the text as it came.
+    fn places(&self, value: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+        let place = move |at: usize| Some((*self.begins.get(at)?, *self.begins.get(at + value.len())?));
+        memchr::memmem::find_iter(&self.bytes, value).filter_map(place)
+    }
+}
+
+/// The byte that a `%` and two hexadecimal digits stand for. Pure.
+fn decoded(code: &[u8]) -> Option<u8> {
+    let [b'%', high, low] = *code else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some((digit(high)? << 4) | digit(low)?)
 }
 
 impl Hidden {
@@ -188,5 +234,39 @@ mod tests {
         assert_eq!(hide("?q=hunter2%2Fx&r=my%20hunter2%2Fx"), Some(format!("?q={part}&r={whole}")));
         assert_eq!(hide("my hunter2/xhunter2/x"), Some(format!("{whole}{part}")));
         assert_eq!((hide(""), hide("hunter2")), (None, None));
+    }
+
+    #[test]
+    fn a_value_is_found_however_a_server_encodes_it_once_more() {
+        let secrets = secrets(&[("a", "T0/B 1+(x)%41")]);
+        let placeholder = &secrets.hidden[0].placeholder;
+        let hide = |text: &str| secrets.hide(text.as_bytes()).map(|hidden| String::from_utf8(hidden).unwrap());
+        for form in [
+            "T0/B 1+(x)%41",
+            "t0/b 1+(X)%41",
+            "T0%2FB%201%2B%28x%29%2541",
+            "T0%2fB%201%2b%28x%29%2541",
+            "T0/B+1%2B(x)%2541",
+            "%540/B%201+(%78)%2541",
+            "T0%252FB%25201%252B%2528x%2529%252541",
+            "T0%25252fB%2525201%25252B(x)%25252541",
+        ] {
+            assert_eq!(
+                hide(&format!("/login?next=%2Fa{form}%")),
+                Some(format!("/login?next=%2Fa{placeholder}%")),
+                "{form}"
+            );
+        }
+        for text in ["T0/B 1+(x)A", "T0/B%2", "%", "%%%", "%2", "%zz%2F"] {
+            assert_eq!(hide(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn of_values_that_overlap_nothing_stays() {
+        let secrets = secrets(&[("a", "abcdefgh"), ("b", "efghijkl")]);
+        let named = |name: &str| secrets.hidden.iter().find(|secret| secret.name.as_str() == name).unwrap();
+        assert_eq!(secrets.hide(b"<abcdefghijkl>").unwrap(), format!("<{}>", named("a").placeholder).as_bytes());
+        assert_eq!(secrets.hide(b"<efghijkl>").unwrap(), format!("<{}>", named("b").placeholder).as_bytes());
     }
 }

@@ -8,6 +8,7 @@ pub(crate) struct Value {
     as_is: Box<str>,
     in_path: Box<str>,
     in_query: Box<str>,
+    folded: Box<[u8]>,
 }
 
 /// Nothing of it is shown, not even its length.
@@ -28,6 +29,7 @@ impl Value {
             as_is: text.into(),
             in_path: encoded(text, b"-._~!$'()*+,;=:@/").into(),
             in_query: encoded(text, b"-._~").into(),
+            folded: text.bytes().map(folded).collect(),
         })
     }
 
@@ -46,10 +48,20 @@ impl Value {
         &self.in_query
     }
 
+    /// As it is looked for in what comes back, with every byte [`folded`].
+    pub(super) fn folded(&self) -> &[u8] {
+        &self.folded
+    }
+
     /// As it stands inside a string of JSON.
     pub(super) fn in_json(&self) -> String {
         self.as_is.replace('\\', "\\\\").replace('"', "\\\"")
     }
+}
+
+/// What counts as the same where a value is looked for: letters in either case, and a `+`, which forms write for a space. Pure.
+pub(super) fn folded(byte: u8) -> u8 {
+    if byte == b'+' { b' ' } else { byte.to_ascii_lowercase() }
 }
 
 /// Percent-encodes what is neither a letter, a digit nor one of these. Pure.

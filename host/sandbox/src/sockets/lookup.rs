@@ -9,6 +9,7 @@ use std::vec;
 
 use wasmtime_wasi::p2::Pollable;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
+use wasmtime_wasi::runtime::spawn;
 
 use super::Network;
 use crate::address::{self, ResolveError};
@@ -42,7 +43,9 @@ impl Lookup {
             network.deny("tcp", &problem);
             return Err(ErrorCode::AccessDenied);
         }
-        Ok(Self::Running(Box::pin(look_up(network.clone(), host))))
+        // On a task of its own: a guest that leaves it alone would else keep the turn that has come to it, and no other lookup of
+        // the plugin would ever have one.
+        Ok(Self::Running(Box::pin(spawn(look_up(network.clone(), host)))))
     }
 
     /// The next address, or nothing after the last one.

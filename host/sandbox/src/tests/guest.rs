@@ -19,7 +19,7 @@ pub(super) const ACK: &str = "(i32.const 64)";
 
 /// What to put into the frame.
 #[derive(Clone)]
-pub(super) struct Guest {
+pub(crate) struct Guest {
     /// Code of `init`.
     pub(super) init: String,
     /// Code of `handle`.

@@ -93,16 +93,20 @@ async fn trailing() -> u16 {
     port
 }
 
-#[tokio::test]
-async fn trailers_that_repeat_a_secret_have_its_placeholder() {
-    let origin = format!("http://127.0.0.1:{}", trailing().await);
-    // A variable that is surely there.
-    let secret = crate::SecretGrant {
+fn secret_for(origin: &str) -> crate::SecretGrant {
+    crate::SecretGrant {
         name: "s".parse().unwrap(),
+        // A variable that is surely there.
         source: crate::SecretSource::Env("CARGO_MANIFEST_DIR".into()),
         origins: vec![origin.parse().unwrap()],
         expose: false,
-    };
+    }
+}
+
+#[tokio::test]
+async fn trailers_that_repeat_a_secret_have_its_placeholder() {
+    let origin = format!("http://127.0.0.1:{}", trailing().await);
+    let secret = secret_for(&origin);
     let placeholder = secret.placeholder();
     let mut probe = Probe::with(&[&origin], vec![secret]).await;
     let body: WasiBody = Empty::new().map_err(|never| match never {}).boxed_unsync();
@@ -115,6 +119,32 @@ async fn trailers_that_repeat_a_secret_have_its_placeholder() {
     let trailers = collected.trailers().unwrap();
     assert_eq!(trailers["x-path"], format!("/{placeholder}"));
     assert_eq!(collected.to_bytes(), "hi");
+}
+
+#[tokio::test]
+async fn a_request_that_would_come_back_in_the_body_takes_no_secret_along() {
+    let port = server(OK).await;
+    let origin = format!("http://127.0.0.1:{port}");
+    let secret = secret_for(&origin);
+    let placeholder = secret.placeholder();
+    let mut probe = Probe::with(&[&origin], vec![secret]).await;
+    for (method, header, path, refused) in [
+        ("TRACE", &*placeholder, "/", true),
+        ("TRACK", &*placeholder, "/", true),
+        ("trace", "x", &*format!("/{placeholder}"), true),
+        ("TRACE", "x", &*format!("/?{placeholder}"), true),
+        ("TRACE", "x", "/", false),
+        ("GET", &*placeholder, "/", false),
+    ] {
+        probe.gate.begin(Instant::now() + Duration::from_secs(10));
+        let body: WasiBody = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let request = ::http::Request::builder().method(method).uri(format!("{origin}{path}"));
+        let request = request.header("authorization", header).body(body).unwrap();
+        let sent = Pin::from(probe.gate.send_request(request, None, Box::new(async { Ok(()) }))).await;
+        assert_eq!(matches!(sent, Err(Error::HttpRequestDenied)), refused, "{method} {header} {path}");
+        assert_eq!(sent.is_ok(), !refused, "{method} {header} {path}");
+    }
+    assert_eq!(probe.template.metrics().secrets_denied, 4);
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";

@@ -23,7 +23,7 @@ fn a_secret_has_one_place_and_origins_that_are_granted_or_is_exposed() {
             "p.toml:3:1: `secrets.env` is left out; expected the name of a variable, or `file`",
         ),
         ("env = \"S\"\nfile = \"s\"", "p.toml:5:8: `secrets.file` is \"s\"; expected no such key beside `env`"),
-        ("env = \"S=\"", "expected a name without `=`"),
+        ("env = \"S=\"", "p.toml:4:7: `secrets.env` is a text that is not shown; expected the name of a variable: "),
         ("env = \"S\"", "p.toml:3:1: `secrets.origins` is left out; expected the origins that may have it"),
         ("env = \"S\"\norigins = []", "expected the origins that may have it"),
         ("env = \"S\"\norigins = [\"https://a.b\"]\nexpose = true", "p.toml:5:11: `secrets.origins` is an array"),
@@ -39,6 +39,11 @@ fn a_secret_has_one_place_and_origins_that_are_granted_or_is_exposed() {
         assert!(error.contains(expected), "{lines}\n  said:     {error}\n  expected: {expected}");
     }
     assert!(bad("[secrets.S]\nenv = \"S\"").contains("p.toml:1:10: `secrets` is `S`; expected another name: "));
+    let long = "hunter2".repeat(40);
+    for mistaken in ["TOKEN=hunter2", "xoxb-hunter2", "hunter2 hunter2", "2hunter2", long.as_str()] {
+        let error = bad(&with_secret(&format!("env = \"{mistaken}\"\norigins = [\"https://a.b\"]")));
+        assert!(error.contains("`secrets.env` is a text that is not shown") && !error.contains("hunter2"), "{error}");
+    }
     assert!(bad("secrets = { s = \"hunter2\" }").contains("is of type string for `s`; expected a table"));
     let many = |count| (0..count).map(|n| format!("[secrets.s{n}]\nenv = \"S\"\nexpose = true\n")).collect::<String>();
     assert_eq!(good(&many(SECRETS_MAX)).grants.secrets.len(), SECRETS_MAX);
