@@ -75,7 +75,7 @@ def build(project: Path, output: Path, binaries: Path, tools: Path, wit: Path) -
         core, embedded, built = (Path(stage, name) for name in ("core.wasm", "embedded.wasm", "out.wasm"))
         link(binaries, tools, [*sdk, *own], WASM, project, core)
         wasm_tools = str(binaries / "wasm-tools")
-        run([wasm_tools, "component", "embed", str(wit), "--world", "plugin", str(core), "-o", str(embedded)], "cannot name the contract")
+        run([wasm_tools, "component", "embed", str(wit), "--world", "plugin-with-store", str(core), "-o", str(embedded)], "cannot name the contract")
         adapt = f"wasi_snapshot_preview1={ADAPTER}"
         run([wasm_tools, "component", "new", str(embedded), "--adapt", adapt, "-o", str(built)], f"{project} makes no component")
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -90,8 +90,8 @@ def test(project: Path, binaries: Path, tools: Path) -> None:
     programs = sorted(path for path in (project / "test").glob("*") if path.suffix in (".c", ".cc", ".cpp"))
     if not programs:
         raise BuildError(f"no tests in {project / 'test'}")
-    sdk = [path for path in sorted((SDK / "src").glob("*.c")) if path.name != "host_wasm.c"]
-    sdk.append(SDK / "test" / "plugbus_test.c")
+    sdk = [path for path in sorted((SDK / "src").glob("*.c")) if not path.stem.endswith("_wasm")]
+    sdk += sorted((SDK / "test").glob("*.c"))
     own = sources(project, required=False)
     with tempfile.TemporaryDirectory(prefix="plugbus-test-") as stage:
         for program in programs:

@@ -78,7 +78,7 @@ def build(project: Path, output: Path, go: Path, wasm_tools: Path, tools: Path, 
         # -checklinkname=0: the SDK takes memory by runtime.sbrk where Go's own allocator must not be used, see its arena.go.
         command = [str(go), "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w -checklinkname=0", "-o", core, "."]
         run(command, f"{project} does not build", {**environment(go, tools), "GOOS": "wasip1", "GOARCH": "wasm"}, project)
-        run([str(wasm_tools), "component", "embed", str(wit), "--world", "plugin", core, "-o", embedded], "cannot name the contract")
+        run([str(wasm_tools), "component", "embed", str(wit), "--world", "plugin-with-store", core, "-o", embedded], "cannot name the contract")
         adapt = f"wasi_snapshot_preview1={ADAPTER}"
         run([str(wasm_tools), "component", "new", embedded, "--adapt", adapt, "-o", built], f"{project} makes no component")
         output.parent.mkdir(parents=True, exist_ok=True)

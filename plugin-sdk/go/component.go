@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unsafe"
+
+	"plugbus/internal/abi"
 )
 
 // This file is the component's side: the functions of the contract in the canonical ABI. The places of fields are those of the records
@@ -28,35 +30,14 @@ const (
 	bodyBytes = 1
 )
 
-// span is text or a list as it lies in memory. What it points to must be kept alive by other means.
-type span struct{ at, len uint32 }
-
-func spanOf(text string) span {
-	return span{uint32(uintptr(unsafe.Pointer(unsafe.StringData(text)))), uint32(len(text))}
-}
-
-func spanOfBytes(data []byte) span {
-	return span{uint32(uintptr(unsafe.Pointer(unsafe.SliceData(data)))), uint32(len(data))}
-}
-
-// view is what lies there, without a copy.
-func (s span) view() []byte {
-	if s.len == 0 {
-		return nil
-	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(uintptr(s.at))), s.len)
-}
-
-func (s span) text() string { return string(s.view()) }
-
 type imports struct{}
 
 func (imports) Publish(topic string, payload Payload, extensions map[string]string) (string, error) {
-	pairs := make([][2]span, 0, len(extensions))
+	pairs := make([][2]abi.Span, 0, len(extensions))
 	for name, value := range extensions {
-		pairs = append(pairs, [2]span{spanOf(name), spanOf(value)})
+		pairs = append(pairs, [2]abi.Span{abi.OfText(name), abi.OfText(value)})
 	}
-	sort.Slice(pairs, func(i, j int) bool { return pairs[i][0].text() < pairs[j][0].text() })
+	sort.Slice(pairs, func(i, j int) bool { return pairs[i][0].Text() < pairs[j][0].Text() })
 	var result struct {
 		tag  uint32
 		kind uint32    // of an error; else the id begins here
@@ -67,12 +48,12 @@ func (imports) Publish(topic string, payload Payload, extensions map[string]stri
 		unsafe.Pointer(unsafe.SliceData(payload.Data)), uint32(len(payload.Data)),
 		unsafe.Pointer(unsafe.SliceData(pairs)), uint32(len(pairs)), unsafe.Pointer(&result))
 	runtime.KeepAlive(extensions)
-	defer arena.taken()
+	defer abi.Taken()
 	if result.tag == 0 {
-		return span{result.kind, result.more[0]}.text(), nil
+		return abi.Span{result.kind, result.more[0]}.Text(), nil
 	}
 	kinds := []error{ErrDenied, ErrInvalid, ErrOverLimit}
-	return "", &PublishError{kinds[result.kind&0xff], span{result.more[0], result.more[1]}.text()}
+	return "", &PublishError{kinds[result.kind&0xff], abi.Span{result.more[0], result.more[1]}.Text()}
 }
 
 func (imports) Log(level slog.Level, scope, message string) {
@@ -118,9 +99,9 @@ func put32(at uintptr, value uint32) {
 func putText(at uintptr, text string) {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	answer.kept = append(answer.kept, text)
-	where := spanOf(text)
-	put32(at, where.at)
-	put32(at+4, where.len)
+	where := abi.OfText(text)
+	put32(at, where.At)
+	put32(at+4, where.Len)
 }
 
 func clearAnswer() {
@@ -130,8 +111,8 @@ func clearAnswer() {
 
 //go:wasmexport plugbus:plugin/subscriber@0.1.0#init
 func exportInit(at, length uint32) uintptr {
-	config := append([]byte(nil), span{at, length}.view()...)
-	arena.taken()
+	config := append([]byte(nil), abi.Span{at, length}.View()...)
+	abi.Taken()
 	clearAnswer()
 	filters, err := registered.Start(guest, config)
 	if err != nil {
@@ -139,11 +120,11 @@ func exportInit(at, length uint32) uintptr {
 		putText(4, err.Error())
 		return uintptr(unsafe.Pointer(&answer.area))
 	}
-	list := make([]span, 0, len(filters))
+	list := make([]abi.Span, 0, len(filters))
 	for _, filter := range filters {
 		filter = strings.ToValidUTF8(filter, "\uFFFD")
 		answer.kept = append(answer.kept, filter)
-		list = append(list, spanOf(filter))
+		list = append(list, abi.OfText(filter))
 	}
 	answer.kept = append(answer.kept, list)
 	put32(4, uint32(uintptr(unsafe.Pointer(unsafe.SliceData(list)))))
@@ -153,35 +134,35 @@ func exportInit(at, length uint32) uintptr {
 
 // record is the contract's event.
 type record struct {
-	id, source, topic span
+	id, source, topic abi.Span
 	subject           struct {
 		tag  uint32
-		text span
+		text abi.Span
 	}
 	_           uint32
 	timeNs      uint64
-	contentType span
+	contentType abi.Span
 	bodyKind    uint32
-	body        span
-	extensions  span
+	body        abi.Span
+	extensions  abi.Span
 	attempt     uint32
 }
 
 func (r *record) event() Event {
 	event := Event{
-		ID: r.id.text(), Source: r.source.text(), Topic: r.topic.text(),
+		ID: r.id.Text(), Source: r.source.Text(), Topic: r.topic.Text(),
 		Time:        time.Unix(0, int64(r.timeNs)).UTC(),
-		ContentType: r.contentType.text(),
-		Data:        append([]byte{}, r.body.view()...),
-		Extensions:  make(map[string]string, r.extensions.len),
+		ContentType: r.contentType.Text(),
+		Data:        append([]byte{}, r.body.View()...),
+		Extensions:  make(map[string]string, r.extensions.Len),
 		Attempt:     int(r.attempt),
 	}
 	if r.subject.tag&0xff == 1 {
-		event.Subject = r.subject.text.text()
+		event.Subject = r.subject.text.Text()
 	}
-	if r.extensions.len > 0 {
-		for _, pair := range unsafe.Slice((*[2]span)(unsafe.Pointer(uintptr(r.extensions.at))), r.extensions.len) {
-			event.Extensions[pair[0].text()] = pair[1].text()
+	if r.extensions.Len > 0 {
+		for _, pair := range unsafe.Slice((*[2]abi.Span)(unsafe.Pointer(uintptr(r.extensions.At))), r.extensions.Len) {
+			event.Extensions[pair[0].Text()] = pair[1].Text()
 		}
 	}
 	return event
@@ -190,7 +171,7 @@ func (r *record) event() Event {
 //go:wasmexport plugbus:plugin/subscriber@0.1.0#handle
 func exportHandle(at uint32) uintptr {
 	event := (*record)(unsafe.Pointer(uintptr(at))).event()
-	arena.taken()
+	abi.Taken()
 	clearAnswer()
 	reply, err := registered.Deliver(guest, event)
 	var retry *RetryError
@@ -201,9 +182,9 @@ func exportHandle(at uint32) uintptr {
 		putText(12, reply.ContentType)
 		put32(20, bodyBytes)
 		answer.kept = append(answer.kept, reply.Data)
-		where := spanOfBytes(reply.Data)
-		put32(24, where.at)
-		put32(28, where.len)
+		where := abi.OfBytes(reply.Data)
+		put32(24, where.At)
+		put32(28, where.Len)
 	case errors.As(err, &retry):
 		put32(0, 1)
 		putText(16, retry.Reason)

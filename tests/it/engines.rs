@@ -1,6 +1,7 @@
 //! What the engine of one language does differently from where its plugins are tested natively.
 
 mod http;
+mod store;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -144,6 +144,8 @@ plugbus_result plugbus_retry(uint64_t after_ms, const char *format, ...) PLUGBUS
 plugbus_result plugbus_reject(const char *format, ...) PLUGBUS_PRINTF(1, 2);
 /* Never, for the reason of the last error: of plugbus_publish, plugbus_event_json or plugbus_json_parse. */
 plugbus_result plugbus_reject_error(void);
+/* Not now, for the reason of the last error, with the policy's delay: of a store that has refused, say. */
+plugbus_result plugbus_retry_error(void);
 
 /* "The bus did not take it": nothing was staged by this call; what was staged before stays staged. plugbus_error says more. */
 typedef enum plugbus_status {

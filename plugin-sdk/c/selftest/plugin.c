@@ -1,5 +1,34 @@
 /* A plugin that does what its test wants to see: `python build.py selftest --test`. */
 #include <plugbus.h>
+#include <plugbus_kv.h>
+
+static plugbus_result store(const plugbus_event *event) {
+    if (plugbus_str_is(event->topic, "store.large")) {
+        char *large = plugbus_alloc(65537);
+        memset(large, 'x', 65537);
+        plugbus_str value = {large, 65537};
+        if (!plugbus_kv_set("b", plugbus_str_of("k"), value)) return plugbus_retry_error();
+    }
+    if (plugbus_str_is(event->topic, "store.keys")) {
+        static const char *const names[] = {"b", "a", "c"};
+        for (size_t i = 0; i < 3; i++) {
+            plugbus_str key = plugbus_str_of(names[i]);
+            if (!plugbus_kv_set("", key, plugbus_printf("of " PLUGBUS_FMT, PLUGBUS_ARG(key)))) return plugbus_retry_error();
+        }
+        const plugbus_str *keys;
+        size_t len;
+        plugbus_str text = plugbus_str_of(""), value;
+        if (!plugbus_kv_delete("", plugbus_str_of("c")) || !plugbus_kv_keys("", &keys, &len)) return plugbus_retry_error();
+        for (size_t i = 0; i < len; i++) {
+            if (!plugbus_kv_get("", keys[i], &value) || !value.ptr) return plugbus_reject_error();
+            text = plugbus_printf(PLUGBUS_FMT PLUGBUS_FMT ",", PLUGBUS_ARG(text), PLUGBUS_ARG(keys[i]));
+        }
+        return plugbus_reply(PLUGBUS_TEXT, text);
+    }
+    uint64_t sum;
+    if (!plugbus_kv_increment("counts", plugbus_str_of("n"), 1, &sum)) return plugbus_retry_error();
+    return plugbus_str_is(event->topic, "store.count") ? plugbus_ack() : plugbus_reject("as it was asked to");
+}
 
 const char *plugbus_init(plugbus_str config) {
     plugbus_json table;
@@ -21,6 +50,7 @@ plugbus_result plugbus_handle(const plugbus_event *event) {
         plugbus_log(PLUGBUS_WARN, "again, \xff");
         return plugbus_retry(PLUGBUS_BACKOFF, "attempt %u", (unsigned)event->attempt);
     }
+    if (plugbus_topic_matches("store.*", event->topic)) return store(event);
     plugbus_json data;
     if (!plugbus_event_json(event, &data)) return plugbus_reject_error();
     return plugbus_reply(PLUGBUS_JSON, data.raw);

@@ -1,4 +1,4 @@
-/* The seam to the host: the sandbox's imports in a component (host_wasm.c), a recorder in a test (test/plugbus_test.c). */
+/* The seam to the host: the sandbox's imports in a component (host_wasm.c, kv_wasm.c), a recorder in a test (test). */
 #ifndef PLUGBUS_HOST_H
 #define PLUGBUS_HOST_H
 
@@ -8,6 +8,13 @@
 plugbus_status plugbus_host_publish(plugbus_str topic, plugbus_str content_type, plugbus_str data,
                                     const plugbus_extension *extensions, size_t extensions_len, plugbus_str *answer);
 void plugbus_host_log(plugbus_level level, plugbus_str message);
+
+/* The store, see plugbus_kv.h. Names are valid UTF-8; what is given is in call memory. False with the reason in plugbus_error. */
+bool plugbus_host_kv_get(plugbus_str bucket, plugbus_str key, plugbus_str *value);
+bool plugbus_host_kv_set(plugbus_str bucket, plugbus_str key, plugbus_str value);
+bool plugbus_host_kv_delete(plugbus_str bucket, plugbus_str key);
+bool plugbus_host_kv_increment(plugbus_str bucket, plugbus_str key, uint64_t delta, uint64_t *sum);
+bool plugbus_host_kv_keys(plugbus_str bucket, const plugbus_str **keys, size_t *keys_len);
 
 /* What both sides need of plugbus.c. */
 

@@ -151,6 +151,11 @@ plugbus_result plugbus_reject_error(void) {
     return result;
 }
 
+plugbus_result plugbus_retry_error(void) {
+    plugbus_result result = {PLUGBUS_RETRY, {NULL, 0}, plugbus_str_of(last_error), PLUGBUS_BACKOFF};
+    return result;
+}
+
 plugbus_status plugbus_publish(const char *topic, const char *content_type, plugbus_str data) {
     return plugbus_publish_with(plugbus_str_of(topic), plugbus_str_of(content_type), data, NULL, 0, NULL);
 }

@@ -1,6 +1,7 @@
 #include "plugbus_test.h"
 
 #include "host.h"
+#include "plugbus_test_kv.h"
 #include "utf8.h"
 
 #define GRANTS_MAX 64
@@ -73,6 +74,7 @@ const char *plugbus_test_start(const char *config_json) {
     grants_count = 0;
     grants[grants_count++] = ">";
     plugbus_test_limit(64, 1 << 20);
+    plugbus_test_kv_clear();
     return plugbus_call_init(plugbus_str_of(config_json));
 }
 
@@ -108,9 +110,12 @@ plugbus_result plugbus_test_send_event(plugbus_event event) {
     plugbus_call_begin();
     staged_bytes = 0;
     in_handler = true;
+    plugbus_test_kv_begin();
     plugbus_result result = plugbus_handle(&event);
     in_handler = false;
-    if (result.outcome == PLUGBUS_ACKED || result.outcome == PLUGBUS_REPLIED) {
+    bool acked = result.outcome == PLUGBUS_ACKED || result.outcome == PLUGBUS_REPLIED;
+    plugbus_test_kv_end(acked);
+    if (acked) {
         acked_count = published_count;
     } else {
         published_count = acked_count;

@@ -10,7 +10,7 @@
  *         return 0;
  *     }
  *
- * What a handler that fails has published is thrown away; publishes are bounded in number and bytes. Two things are easier than on
+ * What a handler that fails has published and stored is thrown away; both are bounded as on a host. Two things are easier than on
  * a real host: topics are checked against the grants only, and fuel, time and memory are not bounded.
  */
 #ifndef PLUGBUS_TEST_H
@@ -71,6 +71,9 @@ bool plugbus_test_subscribes_to(const char *topic);
 /* What handlers that acked have published, oldest first. */
 size_t plugbus_test_published_count(void);
 const plugbus_test_event *plugbus_test_published(size_t index);
+
+/* The value of a key in the store, as handlers that acked have left it; ptr is NULL where there is none. plugbus_test_start empties it. */
+plugbus_str plugbus_test_stored(const char *bucket, const char *key);
 
 /* The log, oldest line first; of plugbus_init too, and of handlers that failed. */
 size_t plugbus_test_log_count(void);

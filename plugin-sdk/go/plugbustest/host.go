@@ -11,7 +11,7 @@
 //		}
 //	}
 //
-// What a handler that fails has published is thrown away, and publishes are bounded in number and bytes. Two things are easier than on a
+// What a handler that fails has published and written into the store is thrown away, and both are bounded as on a host. Two things are easier than on a
 // real host: topics and extensions are checked against the grants only, and fuel, time and memory are not bounded.
 package plugbustest
 
@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"plugbus"
+	"plugbus/kv"
 )
 
 // Published is an event that left the sandbox.
@@ -59,6 +60,8 @@ type Host struct {
 	plugin plugbus.Plugin
 	event  *plugbus.Event
 	staged []Published
+	// What is in the store, and that with what the handler has changed.
+	store, changed map[place][]byte
 }
 
 // New makes an instance. config is the manifest's [config] table: anything that encoding/json takes; nil is none. The test ends where
@@ -93,12 +96,16 @@ func Start(t testing.TB, plugin plugbus.Plugin, config any) (*Host, error) {
 
 // Send gives the plugin an event, whatever its topic. The error is a *plugbus.RetryError or a *plugbus.RejectError.
 func (h *Host) Send(event plugbus.Event) (*plugbus.Payload, error) {
-	h.event, h.staged = &event, nil
+	h.event, h.staged, h.changed = &event, nil, maps.Clone(h.store)
+	if h.changed == nil {
+		h.changed = map[place][]byte{}
+	}
 	reply, err := h.plugin.Deliver(h.context(), event)
 	if err == nil {
 		h.Published = append(h.Published, h.staged...)
+		h.store = h.changed
 	}
-	h.event, h.staged = nil, nil
+	h.event, h.staged, h.changed = nil, nil, nil
 	return reply, err
 }
 
@@ -107,7 +114,9 @@ func (h *Host) Subscribes(topic string) bool {
 	return covered(h.Filters, topic)
 }
 
-func (h *Host) context() context.Context { return plugbus.WithHost(context.Background(), recorder{h}) }
+func (h *Host) context() context.Context {
+	return kv.WithStore(plugbus.WithHost(context.Background(), recorder{h}), recorder{h})
+}
 
 // Event makes an event. data is a string, a []byte, or anything that encoding/json takes; nil is none.
 func Event(topic string, data any) plugbus.Event {

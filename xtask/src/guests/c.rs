@@ -45,6 +45,8 @@ impl Language for C {
     fn test(&self, place: &Place<'_>, projects: &[Project]) -> Result<(), ProcessError> {
         let sdk = place.workspace.root.join(SDK);
         process::run(Command::new("python3").arg(sdk.join("generate.py")).arg("--check"))?;
+        let mut readme = Command::new("python3");
+        process::run(readme.arg(sdk.join("selftest/readme.py")).arg("--tools").arg(&place.tools))?;
         let selftest = sdk.join("selftest");
         let folders = [&selftest].into_iter().chain(projects.iter().map(|project| &project.folder));
         for folder in folders.filter(|folder| folder.join("test").is_dir()) {

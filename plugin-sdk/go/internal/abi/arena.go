@@ -1,6 +1,6 @@
 //go:build wasip1
 
-package plugbus
+package abi
 
 import "unsafe"
 
@@ -8,7 +8,7 @@ import "unsafe"
 //
 // It must not come from Go's allocator: that may start a garbage collection, the collector reads the clock, and a component may not call
 // out while the host asks it for memory. So it is cut from a slab that was made outside of such a call. What was taken out is copied at
-// once, see taken, and the slab begins anew.
+// once, see Taken, and the slab begins anew.
 
 const (
 	slabBytes    = 64 << 10
@@ -44,7 +44,9 @@ func (s *slab) take(align, size uintptr) unsafe.Pointer {
 	return unsafe.Add(at, (uintptr(at)+align-1)&^(align-1)-uintptr(at))
 }
 
-// taken says that everything has been copied.
+// Taken says that everything that the host has handed over was copied.
+func Taken() { arena.taken() }
+
 func (s *slab) taken() {
 	if s.wanted > uintptr(len(s.memory)) && len(s.memory) < slabBytesMax {
 		s.memory = make([]byte, min(2*s.wanted, slabBytesMax))
