@@ -8,7 +8,7 @@
 //!   (its traceparent)                             └► process orders.created (plugin/count)
 //! ```
 //!
-//! An event keeps the `traceparent` that its publisher gave it; the id of its span follows from what it is ([`context`]), so that
+//! An event keeps the `traceparent` that its publisher gave it; the id of its span follows from what it is (`context.rs`), so that
 //! whoever handles it later, after a restart too, has the right parent. What a handler sees is a copy whose `traceparent` names
 //! the attempt: what it publishes and what it requests belongs to it.
 //!
