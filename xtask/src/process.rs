@@ -12,6 +12,9 @@ use thiserror::Error;
 /// How often a running program is looked at, when it has a time limit.
 const POLL: Duration = Duration::from_millis(50);
 
+/// From here on it is said how long a program took.
+const LONG: Duration = Duration::from_secs(5);
+
 /// Why a program did not do its work.
 #[derive(Debug, Error)]
 pub(crate) enum ProcessError {
@@ -25,11 +28,16 @@ pub(crate) enum ProcessError {
     TimedOut { command: String, limit: Duration },
 }
 
-/// Runs a program whose output the reader should see, and fails unless it succeeds.
+/// Runs a program whose output the reader should see, and fails unless it succeeds. Says how long it took, where that is worth a line.
 pub(crate) fn run(command: &mut Command) -> Result<(), ProcessError> {
     let name = describe(command);
     println!("$ {name}");
+    let begun = Instant::now();
     let status = command.status().map_err(|source| ProcessError::Start { command: name.clone(), source })?;
+    let took = begun.elapsed();
+    if took >= LONG {
+        println!("# {:.0} s: {name}", took.as_secs_f64());
+    }
     if status.success() { Ok(()) } else { Err(ProcessError::Failed { command: name, status }) }
 }
 
