@@ -23,7 +23,7 @@ struct Contract;
 #[exclude = "rust/tests/*"]
 #[exclude = "js/test/*"]
 #[exclude = "js/examples/*"]
-#[exclude = "js/wit/plugbus/*"]
+#[exclude = "js/wit/*"]
 #[exclude = "python/tests/*"]
 #[exclude = "c/selftest/*"]
 #[exclude = "go/*_test.go"]

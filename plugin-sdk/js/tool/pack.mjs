@@ -5,4 +5,4 @@ import { fileURLToPath } from "node:url";
 
 const path = (from) => fileURLToPath(new URL(from, import.meta.url));
 
-await cp(path("../../../wit"), path("../wit/plugbus"), { recursive: true });
+await cp(path("../../../wit"), path("../wit"), { recursive: true });

@@ -32,11 +32,9 @@ export async function writeWorld(folder, imports) {
     await cp(join(contract, name), join(deps, "plugbus", name));
   }
   await cp(join(contract, "deps"), deps, { recursive: true });
-  const own = fileURLToPath(new URL("wit/deps", SDK));
   for (const name of ["http", "io", "clocks", "random"]) {
-    const text = await readFile(join(own, name, `${name}.wit`), "utf8");
-    await mkdir(join(deps, name));
-    await writeFile(join(deps, name, `${name}.wit`), guestName(text));
+    const file = join(deps, name, `${name}.wit`);
+    await writeFile(file, guestName(await readFile(file, "utf8")));
   }
   const more = imports.filter((path) => !CONTRACT.some((prefix) => path.startsWith(prefix)));
   const lines = more.toSorted().map((path) => `  import ${path};\n`);
@@ -57,7 +55,7 @@ export function restoreNames(component) {
 
 /** The contract: a copy in the package where it was packed, else the repository's. */
 async function contractFolder() {
-  const packed = fileURLToPath(new URL("wit/plugbus", SDK));
+  const packed = fileURLToPath(new URL("wit", SDK));
   const found = await access(packed).then(() => true, () => false);
   return found ? packed : fileURLToPath(new URL("../../wit", SDK));
 }

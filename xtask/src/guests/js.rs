@@ -31,7 +31,6 @@ impl Language for JavaScript {
         &[
             "plugin-sdk/js/src",
             "plugin-sdk/js/tool",
-            "plugin-sdk/js/wit",
             "plugin-sdk/js/build.mjs",
             "plugin-sdk/js/package-lock.json",
             "wit",
