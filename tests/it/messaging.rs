@@ -64,6 +64,16 @@ async fn an_event_comes_in_as_a_message_and_what_is_sent_comes_out_as_an_event()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tick_comes_in_as_a_message_whatever_the_filters() {
+    let host = TestHost::start().await;
+    let out = Recorder::on(host.bus(), "enriched.>");
+    host.run_fixture("enrich", "messaging-enrich", &format!("tick_ms = 100\n{ENRICH}")).await;
+    let said = out.until_json("enriched.plugbus.tick.enrich", |_| true).await;
+    assert_eq!((&said["every_ms"], &said["metadata"]["source"]), (&json!(100), &json!("plugbus")), "{said}");
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_filters_in_its_manifest_it_is_refused_with_the_line_to_write() {
     let host = TestHost::start().await;
     host.put_fixture("enrich", "messaging-enrich", "publish = [\"enriched.>\"]\n");

@@ -22,6 +22,7 @@ use crate::live::daemon::last_words_of;
 use crate::live::place::read;
 use crate::live::{Cli, Daemon, LiveError, POLL, Place, json as reading};
 use crate::process::{self, ProcessError};
+use crate::programs;
 use crate::screen::{Screen, table};
 use crate::setup::{self, SetupError};
 use crate::workspace::Workspace;
@@ -106,14 +107,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &BacklogArguments) -> Result
 }
 
 fn build(workspace: &Workspace, release: bool) -> Result<PathBuf, BacklogError> {
-    let mut cargo = workspace.cargo();
-    // Of the tests' builds all of the workspace, with their features: naming the package alone would build wasmtime again.
-    cargo.args(if release {
-        &["build", "--release", "--bin", "plugbus"][..]
-    } else {
-        &["build", "--workspace", "--bins"]
-    });
-    process::run(&mut cargo).map_err(BacklogError::Build)?;
+    let built = match release {
+        true => process::run(workspace.cargo().args(["build", "--release", "--bin", "plugbus"])),
+        false => programs::build(workspace),
+    };
+    built.map_err(BacklogError::Build)?;
     let path = workspace.target.join(if release { "release" } else { "debug" }).join("plugbus");
     if path.exists() { Ok(path) } else { Err(BacklogError::NoProgram { path }) }
 }

@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::guests;
 use crate::process::{self, ProcessError};
+use crate::programs;
 use crate::setup::{self, SetupError};
 use crate::workspace::Workspace;
 
@@ -48,8 +49,7 @@ pub(crate) enum ClientsError {
 pub(crate) fn build_and_run(workspace: &Workspace, names: &[String]) -> Result<(), ClientsError> {
     setup::run(workspace)?;
     guests::build(workspace)?;
-    let mut cargo = workspace.cargo();
-    process::run(cargo.args(["build", "--workspace", "--bins"])).map_err(ClientsError::Build)?;
+    programs::build(workspace).map_err(ClientsError::Build)?;
     run(workspace, names)
 }
 

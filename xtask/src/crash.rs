@@ -27,7 +27,8 @@ use thiserror::Error;
 use crate::guests::{self, GuestsError};
 use crate::live::daemon::last_words_of;
 use crate::live::{Cli, LiveError, Place};
-use crate::process::{self, ProcessError};
+use crate::process::ProcessError;
+use crate::programs;
 use crate::screen::Screen;
 use crate::setup::{self, SetupError};
 use crate::workspace::Workspace;
@@ -72,8 +73,7 @@ pub(crate) enum CrashError {
 pub(crate) fn run(workspace: &Workspace, arguments: &CrashArguments) -> Result<(), CrashError> {
     setup::run(workspace)?;
     let guests = guests::build(workspace)?;
-    // With the features of the tests' builds: naming the package alone would build wasmtime a second time.
-    process::run(workspace.cargo().args(["build", "--workspace", "--bins"])).map_err(CrashError::Build)?;
+    programs::build(workspace).map_err(CrashError::Build)?;
     let program = workspace.target.join("debug").join("plugbus");
     if !program.exists() {
         return Err(CrashError::NoProgram { path: program });

@@ -167,6 +167,8 @@ fn place_one(built: &Path, place: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::OnceCell;
+
     use super::*;
 
     fn package(name: &str, folder: &str, targets: &[(&str, &str)]) -> Package {
@@ -179,6 +181,7 @@ mod tests {
         let workspace = Workspace {
             root: "/w".into(),
             target: "/t".into(),
+            programs: OnceCell::new(),
             packages: vec![
                 package("relay", "/w/plugins/relay-rust", &[("relay_it", "cdylib"), ("it", "test")]),
                 package("shared", "/w/plugins/shared", &[("shared", "lib")]),

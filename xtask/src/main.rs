@@ -11,6 +11,7 @@ mod lint;
 mod live;
 mod newcomer;
 mod process;
+mod programs;
 mod screen;
 mod setup;
 mod test;

@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::live::place::read;
 use crate::live::{Cli, Daemon, LiveError, Place};
 use crate::process::{self, ProcessError};
+use crate::programs;
 use crate::setup::{self, SetupError};
 use crate::workspace::Workspace;
 
@@ -82,7 +83,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &NewcomerArguments) -> Resul
         return Err(NewcomerError::NoLanguage(unknown.clone()));
     }
     setup::run(workspace)?;
-    process::run(workspace.cargo().args(["build", "--workspace", "--bins"])).map_err(NewcomerError::Build)?;
+    programs::build(workspace).map_err(NewcomerError::Build)?;
     let program = workspace.target.join("debug").join("plugbus");
     // A project's own folder is another current folder.
     let tools = arguments.tools.as_deref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));

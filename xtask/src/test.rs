@@ -9,6 +9,7 @@ use crate::demo::{self, DemoError};
 use crate::guests::{self, GuestsError};
 use crate::newcomer::{self, NewcomerArguments, NewcomerError};
 use crate::process::{self, ProcessError};
+use crate::programs;
 use crate::setup::{self, SetupError};
 use crate::workspace::Workspace;
 
@@ -59,9 +60,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), TestError> {
 
     guests::test(workspace, &guests).map_err(TestError::Native)?;
 
-    let mut build = vec!["build", "--workspace", "--bins", "--tests"];
-    build.extend(examples(workspace).flat_map(|name| ["--example", name]));
-    cargo(&build).map_err(TestError::Build)?;
+    let mut with = vec!["--tests"];
+    with.extend(examples(workspace).flat_map(|name| ["--example", name]));
+    programs::build_with(workspace, &with).map_err(TestError::Build)?;
 
     demo::run(workspace).map_err(TestError::Demo)?;
     let arguments = CrashArguments { rounds: crash::ROUNDS, seed: Some(CRASH_SEED) };
@@ -96,6 +97,8 @@ fn examples(workspace: &Workspace) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::OnceCell;
+
     use super::*;
     use crate::workspace::{Package, Target};
 
@@ -112,6 +115,7 @@ mod tests {
         let workspace = Workspace {
             root: "/w".into(),
             target: "/t".into(),
+            programs: OnceCell::new(),
             packages: vec![
                 package("plugbus-bus", &[("plugbus_bus", "lib"), ("model", "test")]),
                 package("plugbus", &[("embed", "example")]),

@@ -1,5 +1,6 @@
 //! Where things are and what there is: the workspace as `cargo metadata` describes it.
 
+use std::cell::OnceCell;
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
@@ -29,6 +30,8 @@ pub(crate) struct Workspace {
     pub(crate) target: PathBuf,
     /// The members.
     pub(crate) packages: Vec<Package>,
+    /// Set once the programs are built, see [`programs`](crate::programs).
+    pub(crate) programs: OnceCell<()>,
 }
 
 /// A member of the workspace.
@@ -70,6 +73,7 @@ impl Workspace {
             root: text(metadata, "workspace_root")?.into(),
             target: text(metadata, "target_directory")?.into(),
             packages,
+            programs: OnceCell::new(),
         })
     }
 }

@@ -84,6 +84,7 @@ impl Admin for HostAdmin {
             "plugins": services.loader.as_ref().map(|loader| json!(loader.stats())),
             "journal": services.journal.as_ref().map(|journal| past::stats(&services, &journal.stats())),
             "socket": services.socket_stats(),
+            "spool": services.taker.as_ref().map(|taker| json!(taker.stats())),
             "otlp": services.tracer.as_ref().map(|tracer| json!(tracer.stats())),
         })
     }

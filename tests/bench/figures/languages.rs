@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use plugbus::bus::{
-    Delivery, Event, Filter, Handler, Name, Notes, Outbox, OutboxLimits, Payload, State, StateLimits, Topic,
-};
+use plugbus::bus::{Delivery, Filter, Handler, Payload};
 use plugbus::sandbox::{PluginSpec, Sandbox, SandboxConfig, SandboxHandler};
 use plugbus_fixtures::built;
 
 use crate::clock::{Clock, ThreadTime};
+use crate::delivery::delivery;
 use crate::effort;
 use crate::host::one_thread;
 use crate::record::{Record, Records, percentile};
@@ -91,7 +90,7 @@ fn cost(wasm: &[u8]) -> Cost {
     }
     let mut handler = runtime.block_on(start(&sandbox, wasm));
     let mut turn = |count: usize| {
-        let deliveries: Vec<Arc<Delivery>> = (0..count).map(|n| Arc::new(delivery(n))).collect();
+        let deliveries: Vec<Arc<Delivery>> = (0..count).map(|n| Arc::new(event(n))).collect();
         let handled = ThreadTime.time(|| runtime.block_on(handle(&mut handler, &deliveries)));
         handled / u32::try_from(count).expect("a turn has few events")
     };
@@ -127,27 +126,8 @@ async fn handle(handler: &mut SandboxHandler, deliveries: &[Arc<Delivery>]) {
     }
 }
 
-/// An event of the row; each has an outbox of its own, as on a bus.
-fn delivery(n: usize) -> Delivery {
+/// An event of the row.
+fn event(n: usize) -> Delivery {
     let pad = "x".repeat(1000);
-    let data = format!(r#"{{"n":{n},"pad":"{pad}"}}"#);
-    let event = Event {
-        id: "0199a1f2-7c3e-7d21-9f00-5a3c1b2d4e6f".into(),
-        source: "native".into(),
-        topic: Topic::parse(TOPIC).expect("it is a topic"),
-        subject: None,
-        time_ns: 1_767_225_600_000_000_000,
-        payload: Payload::new("application/json", data),
-        extensions: Vec::new(),
-        seq: 1,
-        hops: 0,
-    };
-    Delivery {
-        event: Arc::new(event),
-        attempt: 1,
-        subscription: Name::parse("bench").expect("it is a name"),
-        outbox: Outbox::new(OutboxLimits::default()),
-        state: State::detached(StateLimits::default()),
-        notes: Notes::default(),
-    }
+    delivery(TOPIC, Payload::new("application/json", format!(r#"{{"n":{n},"pad":"{pad}"}}"#)))
 }

@@ -20,6 +20,7 @@ mod bus;
 mod catch_up;
 mod clock;
 mod daemon;
+mod delivery;
 mod disk;
 mod dropin;
 mod effort;

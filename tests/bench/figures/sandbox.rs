@@ -7,7 +7,7 @@ use bytes::Bytes;
 use criterion::measurement::{Measurement, WallTime};
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
 use normalize_hooks::NormalizeHooks;
-use plugbus::bus::{Bus, Delivery, Draft, Event, Handler, Name, Outbox, OutboxLimits, State, StateLimits, Topic};
+use plugbus::bus::{Bus, Draft, Handler};
 use plugbus::sandbox::{PluginSpec, Sandbox, SandboxConfig, SandboxHandler};
 use plugbus_fixtures::built;
 use plugbus_sdk::testing;
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use crate::BESIDE;
 use crate::bare::{Bare, Calls};
 use crate::clock::{Clock, ThreadTime};
+use crate::delivery::delivery;
 use crate::host::{OnePlugin, TOPIC, draft, draft_of, one_thread, publish_many, publish_one, two_threads};
 
 /// The manifest of `normalize-hooks`.
@@ -167,32 +168,9 @@ async fn handler(wasm: Vec<u8>) -> SandboxHandler {
 }
 
 async fn handle_many(handler: &mut SandboxHandler, count: u64) {
-    let delivery = Arc::new(delivery());
+    let delivery = Arc::new(delivery(TOPIC, draft().payload));
     for _ in 0..count {
         handler.handle(&delivery).await.expect("the guest acks");
-    }
-}
-
-fn delivery() -> Delivery {
-    let draft = draft();
-    let event = Event {
-        id: "0199a1f2-7c3e-7d21-9f00-5a3c1b2d4e6f".into(),
-        source: "native".into(),
-        topic: Topic::parse(TOPIC).expect("it is a topic"),
-        subject: None,
-        time_ns: 1_767_225_600_000_000_000,
-        payload: draft.payload,
-        extensions: Vec::new(),
-        seq: 1,
-        hops: 0,
-    };
-    Delivery {
-        event: Arc::new(event),
-        attempt: 1,
-        subscription: Name::parse("bench").expect("it is a name"),
-        outbox: Outbox::new(OutboxLimits::default()),
-        state: State::detached(StateLimits::default()),
-        notes: plugbus::bus::Notes::default(),
     }
 }
 

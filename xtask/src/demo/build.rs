@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::guests::{self, Guests};
 use crate::live::place::{read, read_text};
 use crate::process;
+use crate::programs;
 use crate::setup::{self, TARGET};
 use crate::workspace::Workspace;
 
@@ -35,8 +36,7 @@ impl Built {
         // First, so that the guests' ordinary builds are what is left in cargo's folder.
         let changed = changed(workspace)?;
         let guests = guests::build(workspace)?;
-        // With the features of the tests' builds: naming the package alone would build wasmtime a second time.
-        process::run(workspace.cargo().args(["build", "--workspace", "--bins"])).map_err(DemoError::Build)?;
+        programs::build(workspace).map_err(DemoError::Build)?;
         let program = workspace.target.join("debug").join("plugbus");
         if !program.exists() {
             return Err(DemoError::NoProgram { path: program });

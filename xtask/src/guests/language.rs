@@ -213,6 +213,8 @@ fn remove(path: &Path) -> Result<(), LanguageError> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::OnceCell;
+
     use super::*;
 
     #[test]
@@ -227,7 +229,12 @@ mod tests {
         ] {
             write(&root.path().join(file), "").unwrap();
         }
-        let workspace = Workspace { root: root.path().into(), target: root.path().into(), packages: Vec::new() };
+        let workspace = Workspace {
+            root: root.path().into(),
+            target: root.path().into(),
+            packages: Vec::new(),
+            programs: OnceCell::new(),
+        };
         let found = projects(&workspace, "go.mod");
         let named: Vec<_> = found.iter().map(|project| (project.name.as_str(), project.kind)).collect();
         assert_eq!(named, [("a", Kind::Plugin), ("b", Kind::Plugin), ("go", Kind::Conformance), ("x", Kind::Fixture)]);

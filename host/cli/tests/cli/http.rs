@@ -36,6 +36,9 @@ fn curl_publishes_and_asks_on_the_local_socket() {
     place.ok(&["emit", "hook.x"]);
     let stats = place.json(&["stats"]);
     assert_eq!((&stats["socket"]["http"], &stats["http"]["events"]), (&3.into(), &2.into()));
+    let over_http = json(&curl(&place, &[&socket[..], &["http://localhost/v1/stats"]].concat()));
+    let parts = |stats: &Value| stats.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(parts(&over_http), parts(&stats), "the same counters, whichever way they are asked for");
     daemon.stop();
 }
 

@@ -8,7 +8,8 @@ use crate::auth::Identity;
 use crate::problem::{Problem, chain};
 use crate::shared::Shared;
 
-/// Every counter: `bus`, `subscriptions`, `history`, `http`, and where the host has them `plugins`, `journal`, `socket`, `otlp`.
+/// Every counter: `bus`, `subscriptions`, `history`, `http`, and where the host has them `plugins`, `journal`, `socket`,
+/// `spool`, `otlp`.
 #[utoipa::path(
     get, path = "/v1/stats", tag = "operation",
     responses((status = OK, body = Object), (status = "4XX", body = Problem)),
