@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 	"unicode/utf8"
+
+	"plugbus/internal/deep"
 )
 
 // Media types of what a handler returns or publishes.
@@ -39,38 +41,13 @@ type Event struct {
 // JSON reads the data into v, as encoding/json does. The error, a *DataError, names the topic and the place; returned by a handler it
 // rejects the event.
 func (e Event) JSON(v any) error {
-	if tooDeep(e.Data) {
+	if deep.TooDeep(e.Data) {
 		return &DataError{Topic: e.Topic, Err: errDepth}
 	}
 	if err := json.Unmarshal(e.Data, v); err != nil {
 		return &DataError{Topic: e.Topic, Err: err}
 	}
 	return nil
-}
-
-// depthMax is the deepest nesting that is read: the sandbox's stack (512 KiB) would overflow later on, and that is a fault.
-const depthMax = 500
-
-func tooDeep(data []byte) bool {
-	depth, inString, escaped := 0, false, false
-	for _, c := range data {
-		switch {
-		case escaped:
-			escaped = false
-		case inString:
-			escaped = c == '\\'
-			inString = c != '"'
-		case c == '"':
-			inString = true
-		case c == '[' || c == '{':
-			if depth++; depth > depthMax {
-				return true
-			}
-		case c == ']' || c == '}':
-			depth--
-		}
-	}
-	return false
 }
 
 // Text is the data as text. The error is a *DataError where it is not UTF-8.
