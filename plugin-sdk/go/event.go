@@ -3,6 +3,7 @@ package plugbus
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -49,6 +50,10 @@ func (e Event) JSON(v any) error {
 	}
 	return nil
 }
+
+// IsTick says whether it is a tick: the host's sign that time has passed, which a plugin gets whose manifest has a tick_ms, whatever its
+// filters.
+func (e Event) IsTick() bool { return strings.HasPrefix(e.Topic, "plugbus.tick.") }
 
 // Text is the data as text. The error is a *DataError where it is not UTF-8.
 func (e Event) Text() (string, error) {

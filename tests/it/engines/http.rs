@@ -9,8 +9,8 @@ use crate::support::shipped;
 /// More than an instance may have resources open: one that is not given back with each request would be a fault.
 const TIMES: usize = 1100;
 
-/// Each language whose SDK has its own side of `wasi:http`, and its fixture.
-const LANGUAGES: [(&str, &str); 2] = [("js", "js-http"), ("go", "go-http")];
+/// Each language whose SDK has its own side of `wasi:http`, and a fixture.
+const LANGUAGES: [(&str, &str); 3] = [("js", "js-http"), ("go", "go-http"), ("go", "go-nethttp")];
 
 async fn start(fixture: &str, origins: &[String]) -> TestHost {
     let host = TestHost::start().await;
@@ -27,19 +27,24 @@ async fn ask(host: &TestHost, what: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_javascript_http_does_what_it_does_from_rust() {
-    http_works("js").await;
+    http_works("js-http").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_go_http_does_what_it_does_from_rust() {
-    http_works("go").await;
+    http_works("go-http").await;
 }
 
-async fn http_works(language: &str) {
-    let Some((_, fixture)) = LANGUAGES.iter().find(|(name, _)| *name == language) else {
-        panic!("{language} has no fixture in LANGUAGES");
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_the_client_of_gos_own_library_http_does_what_it_does_from_rust() {
+    http_works("go-nethttp").await;
+}
+
+async fn http_works(fixture: &str) {
+    let Some((tools, _)) = LANGUAGES.iter().find(|(_, name)| *name == fixture) else {
+        panic!("{fixture} is not in LANGUAGES");
     };
-    if shipped::is_there(language) {
+    if shipped::is_there(tools) {
         requests_give_back_what_they_held_whether_they_are_answered_refused_or_denied(fixture).await;
         large_bodies_go_out_whole_and_come_in_as_far_as_they_are_wanted(fixture).await;
     }
