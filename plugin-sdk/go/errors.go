@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"plugbus/internal/deep"
 )
 
 // RetryError says: not now, bring the event again later.
@@ -74,5 +76,5 @@ func (e *DataError) Unwrap() error { return e.Err }
 
 var (
 	errNoText = errors.New("it is no UTF-8")
-	errDepth  = fmt.Errorf("nested more than %d deep", depthMax)
+	errDepth  = fmt.Errorf("nested more than %d deep", deep.Max)
 )

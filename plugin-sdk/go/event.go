@@ -3,8 +3,11 @@ package plugbus
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
+
+	"plugbus/internal/deep"
 )
 
 // Media types of what a handler returns or publishes.
@@ -39,7 +42,7 @@ type Event struct {
 // JSON reads the data into v, as encoding/json does. The error, a *DataError, names the topic and the place; returned by a handler it
 // rejects the event.
 func (e Event) JSON(v any) error {
-	if tooDeep(e.Data) {
+	if deep.TooDeep(e.Data) {
 		return &DataError{Topic: e.Topic, Err: errDepth}
 	}
 	if err := json.Unmarshal(e.Data, v); err != nil {
@@ -48,30 +51,9 @@ func (e Event) JSON(v any) error {
 	return nil
 }
 
-// depthMax is the deepest nesting that is read: the sandbox's stack (512 KiB) would overflow later on, and that is a fault.
-const depthMax = 500
-
-func tooDeep(data []byte) bool {
-	depth, inString, escaped := 0, false, false
-	for _, c := range data {
-		switch {
-		case escaped:
-			escaped = false
-		case inString:
-			escaped = c == '\\'
-			inString = c != '"'
-		case c == '"':
-			inString = true
-		case c == '[' || c == '{':
-			if depth++; depth > depthMax {
-				return true
-			}
-		case c == ']' || c == '}':
-			depth--
-		}
-	}
-	return false
-}
+// IsTick says whether it is a tick: the host's sign that time has passed, which a plugin gets whose manifest has a tick_ms, whatever its
+// filters.
+func (e Event) IsTick() bool { return strings.HasPrefix(e.Topic, "plugbus.tick.") }
 
 // Text is the data as text. The error is a *DataError where it is not UTF-8.
 func (e Event) Text() (string, error) {

@@ -11,8 +11,9 @@
 //		}
 //	}
 //
-// What a handler that fails has published and written into the store is thrown away, and both are bounded as on a host. Two things are easier than on a
-// real host: topics and extensions are checked against the grants only, and fuel, time and memory are not bounded.
+// What a handler that fails has published and written into the store is thrown away, and both are bounded as on a host. HTTP requests go
+// to the test's Server. Easier than on a real host are: topics and extensions are checked against the grants only, headers that a host
+// refuses are let through, and fuel, time and memory are not bounded.
 package plugbustest
 
 import (
@@ -27,6 +28,7 @@ import (
 	"time"
 
 	"plugbus"
+	"plugbus/fetch"
 	"plugbus/kv"
 )
 
@@ -56,10 +58,17 @@ type Host struct {
 	Grants []string
 	// PublishesMax and PublishBytes are the manifest's limits for one event.
 	PublishesMax, PublishBytes int
+	// Server answers HTTP requests; without one every request fails with fetch.Connection.
+	Server Server
+	// Origins are the manifest's http grants, in the form "https://api.example.com"; a request to any other is denied. Nil grants all.
+	Origins []string
+	// Requests are the HTTP requests that were granted, oldest first; of handlers that failed too.
+	Requests []fetch.Sent
 
 	plugin plugbus.Plugin
 	event  *plugbus.Event
 	staged []Published
+	sent   int // requests for this event
 	// What is in the store, and that with what the handler has changed.
 	store, changed map[place][]byte
 }
@@ -96,7 +105,7 @@ func Start(t testing.TB, plugin plugbus.Plugin, config any) (*Host, error) {
 
 // Send gives the plugin an event, whatever its topic. The error is a *plugbus.RetryError or a *plugbus.RejectError.
 func (h *Host) Send(event plugbus.Event) (*plugbus.Payload, error) {
-	h.event, h.staged, h.changed = &event, nil, maps.Clone(h.store)
+	h.event, h.staged, h.changed, h.sent = &event, nil, maps.Clone(h.store), 0
 	if h.changed == nil {
 		h.changed = map[place][]byte{}
 	}
@@ -115,7 +124,8 @@ func (h *Host) Subscribes(topic string) bool {
 }
 
 func (h *Host) context() context.Context {
-	return kv.WithStore(plugbus.WithHost(context.Background(), recorder{h}), recorder{h})
+	ctx := plugbus.WithHost(context.Background(), recorder{h})
+	return fetch.WithClient(kv.WithStore(ctx, recorder{h}), recorder{h})
 }
 
 // Event makes an event. data is a string, a []byte, or anything that encoding/json takes; nil is none.

@@ -158,3 +158,11 @@ func TestFiltersMatchAsOnTheBus(t *testing.T) {
 		}
 	}
 }
+
+func TestATickIsToldFromOtherEvents(t *testing.T) {
+	for topic, isTick := range map[string]bool{"plugbus.tick.relay": true, "plugbus.ticks": false, "a.plugbus.tick.b": false} {
+		if plugbustest.Event(topic, nil).IsTick() != isTick {
+			t.Error(topic)
+		}
+	}
+}
