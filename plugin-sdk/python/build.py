@@ -59,8 +59,8 @@ world built {{
 {imports}}}
 """
 
-#: HTTP and what its types are made of. The release is that of `wit/deps`; the interpreter's own imports of `wasi:io` are of an older
-#: one, and the linker takes both for the newer: types are the same in all releases of 0.2.
+#: HTTP and what its types are made of, in the release of `wit/deps`. The interpreter's own imports of `wasi:io` and `wasi:clocks` are
+#: of an older one; componentize-py makes one import of both, of the newer release, so the types are the same.
 HTTP = [
     "wasi:http/types@0.2.10",
     "wasi:http/outgoing-handler@0.2.10",

@@ -1,4 +1,4 @@
-//! HTTP from QuickJS: what a request holds of the host's it gives back, however it ends.
+//! HTTP from languages other than Rust: what a request holds of the host's it gives back, however it ends.
 
 use serde_json::{Value, json};
 
@@ -9,12 +9,15 @@ use crate::support::shipped;
 /// More than an instance may have resources open: one that is not given back with each request would be a fault.
 const TIMES: usize = 1100;
 
-async fn start(origins: &[String]) -> TestHost {
+/// Each language whose SDK has its own side of `wasi:http`, and a fixture.
+const LANGUAGES: [(&str, &str); 2] = [("js", "js-http"), ("python", "python-http")];
+
+async fn start(fixture: &str, origins: &[String]) -> TestHost {
     let host = TestHost::start().await;
     let manifest = format!(
         "[grants]\nhttp = {origins:?}\n[limits]\n{PLENTY_OF_TIME}\nhttp_requests_max = 10000\nfuel_per_event = 100000000000\n"
     );
-    host.run_fixture("asks", "js-http", &manifest).await;
+    host.run_fixture("asks", fixture, &manifest).await;
     host
 }
 
@@ -23,14 +26,30 @@ async fn ask(host: &TestHost, what: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_give_back_what_they_held_whether_they_are_answered_refused_or_denied() {
-    if !shipped::is_there("js") {
-        return;
+async fn from_javascript_http_does_what_it_does_from_rust() {
+    http_works("js-http").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_python_http_does_what_it_does_from_rust() {
+    http_works("python-http").await;
+}
+
+async fn http_works(fixture: &str) {
+    let Some((tools, _)) = LANGUAGES.iter().find(|(_, name)| *name == fixture) else {
+        panic!("{fixture} is not in LANGUAGES");
+    };
+    if shipped::is_there(tools) {
+        requests_give_back_what_they_held_whether_they_are_answered_refused_or_denied(fixture).await;
+        large_bodies_go_out_whole_and_come_in_as_far_as_they_are_wanted(fixture).await;
     }
+}
+
+async fn requests_give_back_what_they_held_whether_they_are_answered_refused_or_denied(fixture: &str) {
     let server = Server::start(|_, _| answer("200 OK\r\nContent-Type: a/b", "0123456789"));
     // Nobody listens there.
     let reserved = Reserved::new();
-    let host = start(&[server.origin(), reserved.origin()]).await;
+    let host = start(fixture, &[server.origin(), reserved.origin()]).await;
     let answered = json!([{ "status": 200, "kind": "a/b", "bytes": 10, "isCut": false }]);
     assert_eq!(ask(&host, json!({ "times": TIMES, "url": server.origin() })).await, answered);
     assert_eq!(server.requests().len(), TIMES);
@@ -43,14 +62,10 @@ async fn requests_give_back_what_they_held_whether_they_are_answered_refused_or_
     host.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_bodies_go_out_whole_and_come_in_as_far_as_they_are_wanted() {
-    if !shipped::is_there("js") {
-        return;
-    }
+async fn large_bodies_go_out_whole_and_come_in_as_far_as_they_are_wanted(fixture: &str) {
     const SIZE: usize = 300_000;
     let server = Server::start(|_, request| answer("200 OK", &"b".repeat(request.body.len())));
-    let host = start(&[server.origin()]).await;
+    let host = start(fixture, &[server.origin()]).await;
     let what = |bytes_max: usize| json!({ "times": 1, "url": server.origin(), "method": "PUT", "size": SIZE, "responseBytesMax": bytes_max });
     for (bytes_max, bytes, is_cut) in
         [(SIZE, SIZE, false), (SIZE - 1, SIZE - 1, true), (0, 0, true), (10 * SIZE, SIZE, false)]

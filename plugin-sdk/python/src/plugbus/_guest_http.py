@@ -176,8 +176,9 @@ class _Exchange:
         name = _name(code)
         if isinstance(code, _DENIED):
             scheme, authority, _ = split_url(self._request.url)
-            missing = f'[grants] http = ["{scheme}://{authority}"]'
-            return HttpError("denied", f"{name}: the manifest does not let the plugin go there: {missing}")
+            # There are other reasons, a placeholder of a secret say; the host does not tell the plugin which it was.
+            grant = f'[grants] http = ["{scheme}://{authority}"]'
+            return HttpError("denied", f"{name}: the plugin's log says why; the manifest must have {grant}")
         if isinstance(code, _TIMED_OUT):
             return self._timed_out()
         value = getattr(code, "value", None)

@@ -213,4 +213,4 @@ def _body(body: str | bytes | bytearray | memoryview, json: Any) -> bytes:
 
 
 def _shown(value: object) -> str:
-    return f"`{clean(value)[:_SHOWN_CHARS_MAX]}`"
+    return ascii(str(value)[:_SHOWN_CHARS_MAX])

@@ -49,8 +49,8 @@ class Requests:
         if request.method == "CONNECT":
             raise HttpError("denied", "http-request-denied: CONNECT would lead past the granted origin")
         if self._origins is not None and _origin(f"{scheme}://{authority}") not in self._origins:
-            missing = f'[grants] http = ["{scheme}://{authority}"]'
-            raise HttpError("denied", f"http-request-denied: the manifest does not let the plugin go there: {missing}")
+            grant = f'[grants] http = ["{scheme}://{authority}"]'
+            raise HttpError("denied", f"http-request-denied: the manifest must have {grant}")
         if self._server is None:
             raise HttpError("denied", "the test has no server: give the host one, http=lambda request: answer(200)")
         self.sent.append(request)
