@@ -14,6 +14,7 @@ DIR holds the plugin's module, `plugin.py` unless its `pyproject.toml` says othe
     module = "summarize"    # the module with the variable `plugin`; default "plugin"
     path = "src"            # where it lies in DIR; default "."
     store = true            # import the store (`plugbus.state`); the manifest then needs `kv = true` under [grants]
+    http = true             # import HTTP (`plugbus.http`); the manifest then needs `http = ["https://host"]` under [grants]
 
 The compiler, componentize-py, is installed on first use from the package index into a folder of the project (`--tools`, else the
 variable PLUGBUS_TOOLS, else DIR/.plugbus/tools). Needs Python 3.11 or newer.
@@ -25,6 +26,7 @@ import argparse
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,6 +47,27 @@ from {module} import plugin as _plugin
 
 Subscriber = _plugbus.subscriber(_plugin)
 """
+
+
+#: The world of one component: the contract, and of what else there is just what the project asks for, since a component that
+#: imports HTTP or the store is refused without the grant.
+WORLD = """\
+package plugbus:built;
+
+world built {{
+  include plugbus:plugin/{contract}@{version};
+{imports}}}
+"""
+
+#: HTTP and what its types are made of, in the release of `wit/deps`. The interpreter's own imports of `wasi:io` and `wasi:clocks` are
+#: of an older one; componentize-py makes one import of both, of the newer release, so the types are the same.
+HTTP = [
+    "wasi:http/types@0.2.10",
+    "wasi:http/outgoing-handler@0.2.10",
+    "wasi:io/poll@0.2.10",
+    "wasi:io/streams@0.2.10",
+    "wasi:clocks/monotonic-clock@0.2.10",
+]
 
 
 class BuildError(Exception):
@@ -84,12 +107,12 @@ def build(project: Path, output: Path, tools: Path, wit: Path) -> None:
     packages = install_dependencies(compiler, tools, dependencies) if dependencies else None
     source = project / settings.get("path", ".")
     module = settings.get("module", "plugin")
-    world = "plugin-with-store" if settings.get("store", False) else "plugin"
     with tempfile.TemporaryDirectory(prefix="plugbus-build-") as stage:
         entry = Path(stage, "plugbus_entry.py")
         entry.write_text(ENTRY.format(module=module))
+        world = write_world(Path(stage, "wit"), wit, settings)
         built = Path(stage, "out.wasm")
-        command = [str(compiler / "bin" / "componentize-py"), "-q", "-d", str(wit), "-w", world]
+        command = [str(compiler / "bin" / "componentize-py"), "-q", "-d", str(world), "-w", "built"]
         command += ["componentize", entry.stem, "-o", str(built)]
         for folder in [stage, str(source), str(SDK / "src"), *([str(packages)] if packages else [])]:
             command += ["-p", folder]
@@ -100,6 +123,22 @@ def build(project: Path, output: Path, tools: Path, wit: Path) -> None:
         shutil.copyfile(built, staged)
         staged.replace(output)
     print(f"{output}: {output.stat().st_size} bytes")
+
+
+def write_world(folder: Path, wit: Path, settings: dict) -> Path:
+    """The contract of `wit` with the world `built` of a project with these settings, in `folder`, which is returned."""
+    deps = folder / "deps"
+    shutil.copytree(wit / "deps", deps)
+    (deps / "plugbus").mkdir()
+    for path in wit.glob("*.wit"):
+        shutil.copy(path, deps / "plugbus")
+    version = re.search(r"^package plugbus:plugin@([0-9.]+);", (wit / "world.wit").read_text(), re.MULTILINE)
+    if version is None:
+        raise BuildError(f"{wit}/world.wit does not say `package plugbus:plugin@…;`; name the contract's folder with --wit")
+    contract = "plugin-with-store" if settings.get("store", False) else "plugin"
+    imports = "".join(f"  import {name};\n" for name in (HTTP if settings.get("http", False) else []))
+    (folder / "built.wit").write_text(WORLD.format(contract=contract, version=version[1], imports=imports))
+    return folder
 
 
 def test(project: Path, tools: Path) -> None:
@@ -123,7 +162,7 @@ def read_settings(project: Path) -> tuple[dict, list[str]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BuildError(f"{path}: {error}") from None
     settings = content.get("tool", {}).get("plugbus", {})
-    kinds = {"module": str, "path": str, "store": bool}
+    kinds = {"module": str, "path": str, "store": bool, "http": bool}
     for key, value in settings.items():
         if key not in kinds:
             raise BuildError(f"{path}: unknown key `{key}` under [tool.plugbus]; there are {', '.join(kinds)}")

@@ -15,8 +15,12 @@ def blocks(path):
 
 
 class Readme(unittest.TestCase):
-    def test_the_plugin_and_its_test_work_as_they_stand(self):
-        source, test = blocks(SDK / "README.md")
+    def test_the_plugins_and_their_tests_work_as_they_stand(self):
+        greet, test_greet, price, test_price = blocks(SDK / "README.md")
+        for source, test, name in ((greet, test_greet, "test_it_greets"), (price, test_price, "test_it_prices")):
+            self.passes(source, test, name)
+
+    def passes(self, source, test, name):
         plugin = types.ModuleType("plugin")
         exec(source, plugin.__dict__)
         before = sys.modules.get("plugin")
@@ -24,7 +28,7 @@ class Readme(unittest.TestCase):
         try:
             names = {}
             exec(test, names)
-            names["test_it_greets"]()
+            names[name]()
         finally:
             sys.modules.pop("plugin")
             if before is not None:

@@ -9,9 +9,6 @@ use crate::support::shipped;
 /// More than an instance may have resources open: one that is not given back with each request would be a fault.
 const TIMES: usize = 1100;
 
-/// Each language whose SDK has its own side of `wasi:http`, and a fixture.
-const LANGUAGES: [(&str, &str); 3] = [("js", "js-http"), ("go", "go-http"), ("go", "go-nethttp")];
-
 async fn start(fixture: &str, origins: &[String]) -> TestHost {
     let host = TestHost::start().await;
     let manifest = format!(
@@ -27,23 +24,26 @@ async fn ask(host: &TestHost, what: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_javascript_http_does_what_it_does_from_rust() {
-    http_works("js-http").await;
+    http_works("js", "js-http").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_python_http_does_what_it_does_from_rust() {
+    http_works("python", "python-http").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_go_http_does_what_it_does_from_rust() {
-    http_works("go-http").await;
+    http_works("go", "go-http").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_the_client_of_gos_own_library_http_does_what_it_does_from_rust() {
-    http_works("go-nethttp").await;
+    http_works("go", "go-nethttp").await;
 }
 
-async fn http_works(fixture: &str) {
-    let Some((tools, _)) = LANGUAGES.iter().find(|(_, name)| *name == fixture) else {
-        panic!("{fixture} is not in LANGUAGES");
-    };
+/// Runs a fixture, where the tools of its language are there.
+async fn http_works(tools: &str, fixture: &str) {
     if shipped::is_there(tools) {
         requests_give_back_what_they_held_whether_they_are_answered_refused_or_denied(fixture).await;
         large_bodies_go_out_whole_and_come_in_as_far_as_they_are_wanted(fixture).await;
@@ -87,7 +87,7 @@ async fn large_bodies_go_out_whole_and_come_in_as_far_as_they_are_wanted(fixture
 #[test]
 fn a_plugin_that_sends_no_requests_does_not_import_http() {
     let imports = |component: Vec<u8>| component.windows(9).any(|part| part == b"wasi:http");
-    for (tools, without, with) in [("go", "route-go", "go-http")] {
+    for (tools, without, with) in [("go", "route-go", "go-http"), ("python", "summarize-python", "python-http")] {
         if shipped::is_there(tools) {
             assert!(!imports(shipped::component(without)), "{without}");
             assert!(imports(plugbus_fixtures::built::fixture_bytes(with)), "{with}");

@@ -36,6 +36,8 @@ higher ``attempt``. With one instance, the default, events come one at a time in
 when its memory has grown over three quarters of its limit, which binary payloads and the store bring about in time: the runtime
 leaks bytes that are passed to the host. What must last goes into :mod:`plugbus.state`.
 
+**HTTP** is :mod:`plugbus.http`, to origins that the manifest grants.
+
 **The module is imported when the component is built**, and the interpreter is frozen in that state: what stands at the top of the
 module costs nothing later, but sees the clock, the environment and the random numbers of the build. Code that must run in the
 host goes into a function marked ``@plugin.setup``, which gets the configuration and may refuse it by raising.
@@ -46,7 +48,7 @@ threads and no processes. ``async def`` handlers are refused: the contract is sy
 """
 
 from . import log, state, topic
-from .errors import DataError, Denied, Invalid, OverLimit, PublishError, Reject, Retry, StateError
+from .errors import DataError, Denied, HttpError, Invalid, OverLimit, PublishError, Reject, Retry, StateError
 from .event import Event, Payload
 from .plugin import Plugin
 from .publish import publish
@@ -55,6 +57,7 @@ __all__ = [
     "DataError",
     "Denied",
     "Event",
+    "HttpError",
     "Invalid",
     "OverLimit",
     "Payload",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 
@@ -9,10 +10,10 @@ from componentize_py_types import Err
 from wit_world import exports
 from wit_world.exports.subscriber import Registration
 from wit_world.imports import logging as wit_logging
-from wit_world.imports import publisher, types
+from wit_world.imports import publisher
 
 from . import _host, log
-from .errors import Denied, Invalid, OverLimit, Reject, Retry, StateError
+from .errors import Denied, HttpError, Invalid, OverLimit, Reject, Retry, StateError
 from .event import Event, Payload, clean
 from .plugin import Plugin
 
@@ -20,6 +21,17 @@ try:
     from wit_world.imports import store
 except ImportError:
     store = None  # built for the world without it
+
+try:  # two interfaces of the world are called `types` then
+    from wit_world.imports import plugbus_plugin_types as types
+
+    from . import _guest_http
+except ImportError:
+    from wit_world.imports import types
+
+    _guest_http = None  # built for the world without it
+
+_NO_HTTP = "built without HTTP: `http = true` under [tool.plugbus] in pyproject.toml, and the origins under [grants] in the manifest"
 
 _LEVELS = {
     "trace": wit_logging.Level.TRACE,
@@ -80,6 +92,11 @@ class _Imports:
             if cursor is None:
                 return keys
 
+    def http(self, request):
+        if _guest_http is None:
+            raise HttpError("denied", f"this component is {_NO_HTTP}")
+        return _guest_http.send(request)
+
     def _ask(self, bucket, question):
         if store is None:
             raise StateError("this component is built without the store: `store = true` under [tool.plugbus] in pyproject.toml")
@@ -96,6 +113,9 @@ def subscriber(plugin: Plugin) -> type:
     """The class that the world's export wants, for a plugin."""
     if not isinstance(plugin, Plugin):
         raise TypeError(f"the variable `plugin` holds a {type(plugin).__name__}; a `plugbus.Plugin` is needed")
+    if _guest_http is None and "plugbus.http" in sys.modules:
+        raise ImportError(f"the plugin imports `plugbus.http` and is {_NO_HTTP}")
+    importlib.import_module("plugbus.http")  # for a handler that imports it: there are no files in the host
 
     class Subscriber(exports.Subscriber):
         def init(self, config: str) -> Registration:

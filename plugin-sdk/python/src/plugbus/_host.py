@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .errors import StateError
 from .event import Payload
 
+if TYPE_CHECKING:
+    from .http import Request
+
 #: The levels of the log, least serious first.
 LEVELS = ("trace", "debug", "info", "warn", "error", "critical")
+
+
+class Answer(NamedTuple):
+    """What came back for a request."""
+
+    status: int
+    #: In order; a name may come more than once.
+    headers: list[tuple[str, str]]
+    body: bytes
+    is_cut: bool
 
 
 class Host(Protocol):
@@ -20,6 +33,7 @@ class Host(Protocol):
     def set(self, bucket: str, key: str, value: bytes) -> None: ...
     def delete(self, bucket: str, key: str) -> None: ...
     def keys(self, bucket: str) -> list[str]: ...
+    def http(self, request: Request) -> Answer: ...
 
 
 _current: Host | None = None

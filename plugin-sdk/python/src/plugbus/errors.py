@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from typing import Literal
 
 _AFTER_MS_MAX = 2**63
 
@@ -73,6 +74,29 @@ class StateError(Exception):
 
     Left alone it retries the event: others may have made room by then, and no event is given up in haste.
     """
+
+
+class HttpError(Exception):
+    """Why a request of :mod:`plugbus.http` got no answer; a status such as 500 is an answer. ``code`` is one of
+
+    * ``invalid``: the method, URL or a header is malformed. Nothing was sent.
+    * ``denied``: the manifest does not grant this origin, or the component was built without HTTP. The text has the line to add.
+    * ``timed-out``: no answer within the time.
+    * ``connection``: no connection, or one that broke; and any request over the event's number of them.
+
+    Left alone it retries the event where it :attr:`is_transient`, and else rejects it.
+    """
+
+    def __init__(self, code: Literal["invalid", "denied", "timed-out", "connection"], detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code: Literal["invalid", "denied", "timed-out", "connection"] = code
+        #: What is wrong, and how to mend it.
+        self.detail = detail
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same request may fare better later: ``timed-out`` and ``connection``."""
+        return self.code in ("timed-out", "connection")
 
 
 def _milliseconds(after: float | timedelta) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from . import log
-from .errors import DataError, Reject, Retry, StateError
+from .errors import DataError, HttpError, Reject, Retry, StateError
 from .event import Event, Payload, clean, is_utf8, parse_json
 from .topic import check_filter, matches
 
@@ -136,7 +136,8 @@ def _reply(answer: Any) -> Payload:
 
 def _failure(error: Exception, handler: _Handler) -> Retry | Reject:
     """What an exception that is no verdict becomes."""
-    if isinstance(error, handler.retry_on) or isinstance(error, StateError):
+    is_transient = isinstance(error, StateError) or (isinstance(error, HttpError) and error.is_transient)
+    if is_transient or isinstance(error, handler.retry_on):
         return Retry(_one_line(error))
     if isinstance(error, DataError):  # the data's fault: the text says all, and a traceback would only hide it
         return Reject(clean(error))

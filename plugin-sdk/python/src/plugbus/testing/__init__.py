@@ -25,5 +25,6 @@ until ``publish=[…]`` or a manifest says otherwise, and fuel, time and memory 
 
 from .event import event, load_event
 from .host import Host, LogLine, Published
+from .http import answer
 
-__all__ = ["Host", "LogLine", "Published", "event", "load_event"]
+__all__ = ["Host", "LogLine", "Published", "answer", "event", "load_event"]

@@ -17,7 +17,9 @@ from .. import _host, topic as topics
 from ..errors import Denied, Invalid, OverLimit, Reject, StateError
 from ..event import Event, Payload, parse_json
 from ..log import LoggingHandler
+from ..http import Request
 from ..plugin import Plugin
+from .http import Requests, Server
 
 _EXTENSION_NAME = re.compile(r"[a-z0-9]{1,20}\Z")
 _OWN_NAMES = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"}
@@ -67,6 +69,7 @@ class _Limits:
     kv_key_bytes: int = 256
     kv_value_bytes: int = 64 << 10
     kv_bytes: int = 16 << 20
+    http_requests_max: int = 32
 
 
 @dataclass(slots=True)
@@ -82,8 +85,9 @@ class Host:
     """One instance of a plugin, with the host played by this object.
 
     ``config`` is the manifest's ``[config]`` table, ``publish`` its filters, ``limits`` its ``[limits]`` (``publishes_max``,
-    ``publish_bytes``, ``kv_key_bytes``, ``kv_value_bytes``, ``kv_bytes``), ``kv`` its grant of the store. :class:`plugbus.Reject`
-    where the plugin refuses its configuration.
+    ``publish_bytes``, ``kv_key_bytes``, ``kv_value_bytes``, ``kv_bytes``, ``http_requests_max``), ``kv`` its grant of
+    the store. ``http`` is the server that answers the requests of :mod:`plugbus.http`; without one they are denied. ``origins`` is
+    the grant ``http`` of the manifest, by default every origin. :class:`plugbus.Reject` where the plugin refuses its configuration.
     """
 
     def __init__(
@@ -95,11 +99,14 @@ class Host:
         filters: Sequence[str] | None = None,
         limits: dict[str, int] | None = None,
         kv: bool = True,
+        http: Server | None = None,
+        origins: Sequence[str] | None = None,
     ) -> None:
         self._plugin = plugin
         self._grants = list(publish)
         self._limits = _Limits(**(limits or {}))
         self._kv = kv
+        self._requests = Requests(http, origins, self._limits.http_requests_max)
         self._committed: dict[tuple[str, str], bytes] = {}
         self._state = self._committed
         self._call = _Call(None)
@@ -118,8 +125,11 @@ class Host:
             raise Reject("no filters: neither the plugin registers any nor does the manifest name some")
 
     @classmethod
-    def from_manifest(cls, plugin: Plugin, path: str | Path, *, config: dict[str, Any] | None = None) -> Host:
-        """A host that grants, configures and bounds what the manifest says. Members of ``config`` take the place of its own."""
+    def from_manifest(
+        cls, plugin: Plugin, path: str | Path, *, config: dict[str, Any] | None = None, http: Server | None = None
+    ) -> Host:
+        """A host that grants, configures and bounds what the manifest says. Members of ``config`` take the place of its own;
+        ``http`` answers requests to the origins that it grants."""
         manifest = tomllib.loads(Path(path).read_text())
         known = _Limits.__dataclass_fields__
         limits = {name: value for name, value in manifest.get("limits", {}).items() if name in known}
@@ -130,6 +140,8 @@ class Host:
             filters=manifest.get("filters"),
             limits=limits,
             kv=manifest.get("grants", {}).get("kv", False),
+            http=http,
+            origins=manifest.get("grants", {}).get("http", []),
         )
 
     def send(self, event: Event) -> Payload | None:
@@ -158,6 +170,11 @@ class Host:
         """Whether the plugin would be given events of this topic."""
         return any(topics.matches(filter, topic) for filter in self.filters)
 
+    @property
+    def requests(self) -> list[Request]:
+        """The HTTP requests that were let through, oldest first; of handlers that failed too."""
+        return self._requests.sent
+
     def stored(self, key: str, bucket: str = "default") -> bytes | None:
         """The value of a key in the store, as handlers that acked have left it."""
         return self._committed.get((bucket, key))
@@ -168,6 +185,7 @@ class Host:
 
     @contextmanager
     def _entered(self) -> Iterator[None]:
+        self._requests.begin()
         before = _host.enter(_Imports(self))
         root, handler = logging.getLogger(), LoggingHandler()
         level = root.level
@@ -210,6 +228,9 @@ class _Imports:
 
     def log(self, level: str, context: str, message: str) -> None:
         self._host.logs.append(LogLine(level, context, message))
+
+    def http(self, request: Request) -> _host.Answer:
+        return self._host._requests.send(request)
 
     def get(self, bucket: str, key: str) -> bytes | None:
         return self._state()[0].get((bucket, key))
