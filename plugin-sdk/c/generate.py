@@ -23,8 +23,8 @@ MADE_OF = SDK / "generated" / "made-of.sha256"
 
 
 def digest() -> str:
-    """Of the contract without its comments and white space."""
-    files = sorted(WIT.rglob("*.wit"))
+    """Of what the world `plugin` is made of, without comments and white space."""
+    files = sorted([*WIT.glob("*.wit"), *(WIT / "deps" / "logging").glob("*.wit")])
     words = [f"{path.relative_to(WIT)}: " + " ".join(re.sub(r"//[^\n]*", "", path.read_text()).split()) for path in files]
     return hashlib.sha256("\n".join([VERSION, *words]).encode()).hexdigest()
 
