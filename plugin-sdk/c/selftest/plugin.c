@@ -1,5 +1,6 @@
 /* A plugin that does what its test wants to see: `python build.py selftest --test`. */
 #include <plugbus.h>
+#include <plugbus_http.h>
 #include <plugbus_kv.h>
 
 static plugbus_result store(const plugbus_event *event) {
@@ -30,6 +31,23 @@ static plugbus_result store(const plugbus_event *event) {
     return plugbus_str_is(event->topic, "store.count") ? plugbus_ack() : plugbus_reject("as it was asked to");
 }
 
+/* Sends the data, if there is any, to the URL in the subject, as often as it is asked to. */
+static plugbus_result http(const plugbus_event *event) {
+    plugbus_http_header header = {plugbus_str_of("X-Of"), plugbus_event_extension(event, "of")};
+    plugbus_http_request request = {.url = event->subject, .headers = &header, .headers_len = header.value.ptr != NULL, .body = event->data};
+    if (event->data.len) request.method = "POST";
+    if (plugbus_str_is(event->topic, "http.little")) request.response_bytes_max = 3;
+    int times = plugbus_str_is(event->topic, "http.often") ? 33 : 1;
+    plugbus_http_response answer;
+    for (int i = 0; i < times; i++) {
+        plugbus_http_code code = plugbus_http_send(&request, &answer);
+        if (code != PLUGBUS_HTTP_OK) return plugbus_http_failed(code);
+    }
+    plugbus_str kind = plugbus_http_response_header(&answer, "content-type");
+    return plugbus_reply(PLUGBUS_TEXT, plugbus_printf("%d " PLUGBUS_FMT " " PLUGBUS_FMT "%s", answer.status, PLUGBUS_ARG(kind),
+                                                      PLUGBUS_ARG(answer.body), answer.is_cut ? "..." : ""));
+}
+
 const char *plugbus_init(plugbus_str config) {
     plugbus_json table;
     if (!plugbus_json_parse(config, &table)) return plugbus_error();
@@ -51,6 +69,7 @@ plugbus_result plugbus_handle(const plugbus_event *event) {
         return plugbus_retry(PLUGBUS_BACKOFF, "attempt %u", (unsigned)event->attempt);
     }
     if (plugbus_topic_matches("store.*", event->topic)) return store(event);
+    if (plugbus_topic_matches("http.*", event->topic)) return http(event);
     plugbus_json data;
     if (!plugbus_event_json(event, &data)) return plugbus_reject_error();
     return plugbus_reply(PLUGBUS_JSON, data.raw);

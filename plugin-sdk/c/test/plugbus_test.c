@@ -1,7 +1,7 @@
 #include "plugbus_test.h"
 
 #include "host.h"
-#include "plugbus_test_kv.h"
+#include "plugbus_test_parts.h"
 #include "utf8.h"
 
 #define GRANTS_MAX 64
@@ -24,7 +24,7 @@ static const char *grants[GRANTS_MAX];
 static size_t grants_count, publishes_max, publish_bytes;
 static bool in_handler;
 
-static plugbus_str keep(plugbus_str text) {
+plugbus_str plugbus_test_keep(plugbus_str text) {
     char *copy = malloc(text.len + 1);
     if (!copy) abort();
     if (text.len) memcpy(copy, text.ptr, text.len);
@@ -52,10 +52,10 @@ plugbus_status plugbus_host_publish(plugbus_str topic, plugbus_str content_type,
     plugbus_extension *kept = malloc((extensions_len + 1) * sizeof *kept);
     if (!kept) abort();
     for (size_t i = 0; i < extensions_len; i++) {
-        kept[i].name = keep(extensions[i].name);
-        kept[i].value = keep(extensions[i].value);
+        kept[i].name = plugbus_test_keep(extensions[i].name);
+        kept[i].value = plugbus_test_keep(extensions[i].value);
     }
-    plugbus_test_event event = {keep(topic), keep(content_type), keep(data), kept, extensions_len};
+    plugbus_test_event event = {plugbus_test_keep(topic), plugbus_test_keep(content_type), plugbus_test_keep(data), kept, extensions_len};
     PUSH(published, published_count, event);
     staged_bytes += data.len;
     *answer = plugbus_printf("published-%zu", published_count);
@@ -63,7 +63,7 @@ plugbus_status plugbus_host_publish(plugbus_str topic, plugbus_str content_type,
 }
 
 void plugbus_host_log(plugbus_level level, plugbus_str message) {
-    plugbus_test_line line = {level, keep(message)};
+    plugbus_test_line line = {level, plugbus_test_keep(message)};
     PUSH(lines, lines_count, line);
 }
 
@@ -75,13 +75,14 @@ const char *plugbus_test_start(const char *config_json) {
     grants[grants_count++] = ">";
     plugbus_test_limit(64, 1 << 20);
     plugbus_test_kv_clear();
+    plugbus_test_http_clear();
     return plugbus_call_init(plugbus_str_of(config_json));
 }
 
 void plugbus_test_grant(const char *filter) {
     if (grants_count == 1 && strcmp(grants[0], ">") == 0) grants_count = 0;
     if (grants_count == GRANTS_MAX) abort();
-    grants[grants_count++] = keep(plugbus_str_of(filter)).ptr;
+    grants[grants_count++] = plugbus_test_keep(plugbus_str_of(filter)).ptr;
 }
 
 void plugbus_test_limit(size_t count, size_t bytes) {
@@ -111,6 +112,7 @@ plugbus_result plugbus_test_send_event(plugbus_event event) {
     staged_bytes = 0;
     in_handler = true;
     plugbus_test_kv_begin();
+    plugbus_test_http_begin();
     plugbus_result result = plugbus_handle(&event);
     in_handler = false;
     bool acked = result.outcome == PLUGBUS_ACKED || result.outcome == PLUGBUS_REPLIED;
@@ -120,7 +122,7 @@ plugbus_result plugbus_test_send_event(plugbus_event event) {
     } else {
         published_count = acked_count;
     }
-    result.text = keep(result.text);
+    result.text = plugbus_test_keep(result.text);
     return result;
 }
 

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 
 #include "plugbus.h"
+#include "plugbus_http.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -74,6 +75,17 @@ const plugbus_test_event *plugbus_test_published(size_t index);
 
 /* The value of a key in the store, as handlers that acked have left it; ptr is NULL where there is none. plugbus_test_start empties it. */
 plugbus_str plugbus_test_stored(const char *bucket, const char *key);
+
+/* The manifest's `http`: lets the plugin send requests to an origin, "https://api.example.com"; may be called several times. None is
+ * granted after plugbus_test_start. */
+void plugbus_test_grant_http(const char *origin);
+/* Who answers: a function that fills in status, headers and body (in plugbus_alloc's memory, or static), and returns PLUGBUS_HTTP_OK, or why
+ * there is no answer. The host cuts the body. Without one every request ends with PLUGBUS_HTTP_CONNECTION. */
+typedef plugbus_http_code (*plugbus_test_server)(const plugbus_http_request *request, plugbus_http_response *response);
+void plugbus_test_serve(plugbus_test_server server);
+/* What was sent, oldest first: what was granted, of handlers that failed too. Defaults are filled in, names of headers in lower case. */
+size_t plugbus_test_requests_count(void);
+const plugbus_http_request *plugbus_test_request(size_t index);
 
 /* The log, oldest line first; of plugbus_init too, and of handlers that failed. */
 size_t plugbus_test_log_count(void);

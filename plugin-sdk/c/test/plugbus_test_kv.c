@@ -1,8 +1,7 @@
 /* The store of a plugin under test: in memory, by the host's rules. */
-#include "plugbus_test_kv.h"
-
 #include "host.h"
 #include "plugbus_test.h"
+#include "plugbus_test_parts.h"
 
 /* Bounds as on a host by default, and what a pair costs beside its own bytes. */
 #define BUCKET_BYTES_MAX 64
@@ -29,15 +28,6 @@ static table copy_of(const table *from) {
     if (!made.pairs) abort();
     if (from->len) memcpy(made.pairs, from->pairs, from->len * sizeof(pair));
     return made;
-}
-
-static plugbus_str keep(plugbus_str text) {
-    char *copy = malloc(text.len + 1);
-    if (!copy) abort();
-    if (text.len) memcpy(copy, text.ptr, text.len);
-    copy[text.len] = 0;
-    plugbus_str kept = {copy, text.len};
-    return kept;
 }
 
 void plugbus_test_kv_clear(void) {
@@ -115,10 +105,10 @@ bool plugbus_host_kv_set(plugbus_str bucket, plugbus_str key, plugbus_str value)
     if (!is_there(&next, at, bucket, key)) {
         memmove(next.pairs + at + 1, next.pairs + at, (next.len - at) * sizeof(pair));
         next.len++;
-        next.pairs[at].bucket = keep(bucket);
-        next.pairs[at].key = keep(key);
+        next.pairs[at].bucket = plugbus_test_keep(bucket);
+        next.pairs[at].key = plugbus_test_keep(key);
     }
-    next.pairs[at].value = keep(value);
+    next.pairs[at].value = plugbus_test_keep(value);
     size_t bytes = 0;
     for (size_t i = 0; i < next.len; i++) {
         bytes += next.pairs[i].bucket.len + next.pairs[i].key.len + next.pairs[i].value.len + PAIR_BYTES;

@@ -42,6 +42,11 @@ async fn from_the_client_of_gos_own_library_http_does_what_it_does_from_rust() {
     http_works("go", "go-nethttp").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_c_http_does_what_it_does_from_rust() {
+    http_works("c", "c-http").await;
+}
+
 /// Runs a fixture, where the tools of its language are there.
 async fn http_works(tools: &str, fixture: &str) {
     if shipped::is_there(tools) {
