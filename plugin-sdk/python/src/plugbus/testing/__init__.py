@@ -16,11 +16,15 @@
         with pytest.raises(Reject, match="KeyError: 'name'"):
             host.send(event("chat.joined", {}))
 
+``Host(plugin, http=server)`` plays the servers that :mod:`plugbus.http` speaks to: a function from a request to what
+:func:`answer` makes; ``host.requests`` has what was sent, and ``origins=[…]`` is the grant.
+
 :func:`load_event` reads a sample event from a file, as ``plugbus check --event FILE`` does.
 
 The rules are the host's: what a handler that fails has published and stored is thrown away, topics and extensions are checked,
-publishes, keys and values are bounded. Two things are easier than on a real host: every topic but ``plugbus.…`` may be published
-until ``publish=[…]`` or a manifest says otherwise, and fuel, time and memory are not bounded.
+publishes, requests, keys and values are bounded. Three things are easier than on a real host: every topic but ``plugbus.…`` may
+be published and every origin reached until ``publish=[…]``, ``origins=[…]`` or a manifest says otherwise, and fuel, time and memory
+are not bounded.
 """
 
 from .event import event, load_event
