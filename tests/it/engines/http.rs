@@ -93,7 +93,9 @@ async fn large_bodies_go_out_whole_and_come_in_as_far_as_they_are_wanted(fixture
 fn a_plugin_that_sends_no_requests_does_not_import_http() {
     // With the slash: that is the name of an import, and not a text of the SDK that speaks of the package.
     let imports = |component: Vec<u8>| component.windows(10).any(|part| part == b"wasi:http/");
-    for (tools, without, with) in [("go", "route-go", "go-http"), ("python", "summarize-python", "python-http")] {
+    for (tools, without, with) in
+        [("go", "route-go", "go-http"), ("python", "summarize-python", "python-http"), ("c", "filter-c", "c-http")]
+    {
         if shipped::is_there(tools) {
             assert!(!imports(shipped::component(without)), "{without}");
             assert!(imports(plugbus_fixtures::built::fixture_bytes(with)), "{with}");
