@@ -20,13 +20,23 @@ pub(super) fn start(log: &Log) -> Result<(), Failure> {
     if let Some(word) = no_level(&log.level) {
         return Err(refused(format!("`{}` is no level", word.escape_debug())));
     }
-    let filter = EnvFilter::builder().parse(&log.level).map_err(|error| refused(error.to_string()))?;
+    let filter = EnvFilter::builder().parse(directives(&log.level)).map_err(|error| refused(error.to_string()))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match log.format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal() && place::wants_colour()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     started.map_err(|error| Failure::new(format!("cannot start the log: {error}")))
+}
+
+/// What the engine says of each request of a plugin that fails: as often as the plugin likes. The plugin is told, and what it makes of
+/// that is counted and logged by us.
+const REQUESTS: &str = "wasmtime_wasi_http";
+
+/// The user's directives, after one that leaves out [`REQUESTS`]; where they name it themselves, theirs counts. Without any the filter has
+/// a default of its own. Pure.
+fn directives(level: &str) -> String {
+    if level.is_empty() { String::new() } else { format!("{REQUESTS}=error,{level}") }
 }
 
 /// The first directive that is a lone word and no level. The filter would take it for the name of a part of the program,

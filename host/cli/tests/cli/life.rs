@@ -201,3 +201,26 @@ fn the_log_can_be_json() {
         serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     }
 }
+
+#[test]
+fn a_plugin_whose_requests_fail_does_not_fill_the_log() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let component = std::fs::read(plugbus_fixtures::built::plugin("relay-webhook")).unwrap();
+    let manifest = format!(
+        "filters = [\"a\"]\n[retry]\nattempts = 1\n[config]\nurl = \"{origin}/\"\n[grants]\nhttp = [\"{origin}\"]\nkv = true\n"
+    );
+    for (level, is_logged) in
+        [("info", false), ("debug,plugbus_loader=info", false), ("info,wasmtime_wasi_http=warn", true)]
+    {
+        let place = Place::new();
+        place.plugin("relay", &component, &manifest);
+        let daemon = place.daemon_with(|command| command.args(["--log-level", level]));
+        let ended = place.run(&["emit", "a", "1", "--wait"]);
+        assert!(ended.stdout.contains("dead"), "{ended:?}");
+        daemon.signal("TERM");
+        let (_, log) = daemon.wait();
+        assert_eq!(log.contains("wasmtime_wasi_http"), is_logged, "{level}: {log}");
+    }
+}

@@ -204,7 +204,7 @@ keys! {
     "log.format" "log-format" "PLUGBUS_LOG_FORMAT" Kind::Choice(&["text", "json"]),
         "How log lines look: text or json [default: text]";
     "log.level" "log-level" "PLUGBUS_LOG_LEVEL" Kind::Text,
-        "error, warn, info, debug, trace, or directives such as info,plugbus_loader=debug [default: info]";
+        "error, warn, info, debug, trace, or directives such as info,plugbus_loader=debug; failed requests of plugins are logged only by wasmtime_wasi_http=warn [default: info]";
 }
 
 /// The key of that name.
