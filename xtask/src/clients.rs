@@ -10,6 +10,7 @@ mod python;
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -23,6 +24,8 @@ use self::parts::{PartError, Place};
 
 /// The folder of the clients' tests, under the root of the workspace.
 const FOLDER: &str = "tests/clients";
+/// Longest that the tests of one language may take: they wait for many things, for a minute each.
+const TESTS_LIMIT: Duration = Duration::from_secs(900);
 /// The test files that need a browser have this in their names.
 const BROWSER_TESTS: [&str; 2] = ["browser", "dashboard"];
 
@@ -107,7 +110,7 @@ fn ready<T>(what: &'static str, part: Result<T, PartError>, strict: bool) -> Res
 fn run_tests(workspace: &Workspace, command: &mut Command) -> Result<(), ProcessError> {
     let target = &workspace.target;
     command.env("PLUGBUS_BIN", target.join("debug/plugbus")).env("PLUGBUS_GUESTS", target.join("guests"));
-    process::run(command.current_dir(workspace.root.join(FOLDER)))
+    process::run_within(command.current_dir(workspace.root.join(FOLDER)), TESTS_LIMIT)
 }
 
 /// The test files to run, relative to [`FOLDER`].

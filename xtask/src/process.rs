@@ -1,4 +1,5 @@
-//! Runs other programs: prints what is run, bounds how long it may take, and turns each bad end into an error with its name.
+//! Runs other programs: prints what is run and, where that is worth a line, how long it took; bounds how long it may take, and turns each
+//! bad end into an error with its name.
 
 use std::ffi::OsStr;
 use std::io;
@@ -28,16 +29,13 @@ pub(crate) enum ProcessError {
     TimedOut { command: String, limit: Duration },
 }
 
-/// Runs a program whose output the reader should see, and fails unless it succeeds. Says how long it took, where that is worth a line.
+/// Runs a program whose output the reader should see, and fails unless it succeeds.
 pub(crate) fn run(command: &mut Command) -> Result<(), ProcessError> {
     let name = describe(command);
     println!("$ {name}");
     let begun = Instant::now();
     let status = command.status().map_err(|source| ProcessError::Start { command: name.clone(), source })?;
-    let took = begun.elapsed();
-    if took >= LONG {
-        println!("# {:.0} s: {name}", took.as_secs_f64());
-    }
+    say_if_long(&name, begun.elapsed());
     if status.success() { Ok(()) } else { Err(ProcessError::Failed { command: name, status }) }
 }
 
@@ -45,12 +43,20 @@ pub(crate) fn run(command: &mut Command) -> Result<(), ProcessError> {
 pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<(), ProcessError> {
     let name = describe(command);
     println!("$ {name}");
+    let begun = Instant::now();
     let mut child =
         command.stdin(Stdio::null()).spawn().map_err(|source| ProcessError::Start { command: name.clone(), source })?;
     let status = wait_within(&mut child, limit)
         .map_err(|source| ProcessError::Wait { command: name.clone(), source })?
         .ok_or_else(|| ProcessError::TimedOut { command: name.clone(), limit })?;
+    say_if_long(&name, begun.elapsed());
     if status.success() { Ok(()) } else { Err(ProcessError::Failed { command: name, status }) }
+}
+
+fn say_if_long(name: &str, took: Duration) {
+    if took >= LONG {
+        println!("# {:.0} s: {name}", took.as_secs_f64());
+    }
 }
 
 /// Runs a program for what it prints on standard output. Its standard error goes through to the reader.

@@ -5,6 +5,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { after } from 'node:test';
 
 // Longest wait for anything.
 export const PATIENCE_MS = 60_000;
@@ -17,6 +18,10 @@ function required(name) {
   if (!value) throw new Error(`${name} is not set: run these tests by \`cargo xtask clients\``);
   return value;
 }
+
+// Those of this file: a test that fails leaves its own running, and the file would never end.
+const daemons = new Set();
+after(() => Promise.all([...daemons].map((daemon) => daemon.close())));
 
 export class Daemon {
   // `args` are further arguments of `plugbus run`; `plugins` maps names to { guest, manifest }.
@@ -33,6 +38,7 @@ export class Daemon {
     this.env = { PATH: process.env.PATH, PLUGBUS_SOCKET: join(this.folder, 's'), ...env };
     this.listen = '127.0.0.1:0';
     mkdirSync(join(this.folder, 'plugins.d'));
+    daemons.add(this);
   }
 
   // Puts a built guest (`plugins/count-topics`, `fixtures/echo`) into the folder, manifest first.
@@ -93,6 +99,7 @@ export class Daemon {
 
   // Stops it and removes its folder.
   async close() {
+    daemons.delete(this);
     await this.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { io } from 'socket.io-client';
@@ -13,8 +13,14 @@ import { Daemon, until } from './daemon.mjs';
 
 const TRANSPORTS = [['websocket'], ['polling'], ['polling', 'websocket']];
 
+// Those of a test: one that fails must not leave them trying to connect for ever.
+const clients = [];
+afterEach(() => clients.splice(0).forEach((client) => client.disconnect()));
+
 function connect(daemon, options = {}) {
-  return io(daemon.url, { reconnectionDelay: 50, reconnectionDelayMax: 200, forceNew: true, ...options });
+  const client = io(daemon.url, { reconnectionDelay: 50, reconnectionDelayMax: 200, forceNew: true, ...options });
+  clients.push(client);
+  return client;
 }
 
 function connected(client) {
@@ -78,10 +84,15 @@ describe('a daemon with a journal', () => {
     const client = connect(daemon);
     const seen = [];
     let last;
-    client.on('connect', () => client.emit('subscribe', { filters: ['again.>'], ...(last && { from: last + 1 }) }));
+    let subscribed = 0;
+    client.on('connect', async () => {
+      await client.emitWithAck('subscribe', { filters: ['again.>'], ...(last && { from: last + 1 }) });
+      subscribed += 1;
+    });
     client.on('event', (event) => { seen.push(event.data); last = event.seq; });
     client.on('missed', (missed) => assert.fail(JSON.stringify(missed)));
-    await connected(client);
+    // Who is not subscribed yet, and names no position, sees only what comes later.
+    await until('it is subscribed', () => subscribed === 1);
     await daemon.publish('again.a', 1);
     await until('the first', () => seen.length === 1);
     await daemon.stop();
