@@ -1,8 +1,9 @@
 //! The daemon's life: start, signals, kill, restart.
 
-use crate::guest::Guest;
 use std::os::unix::fs::MetadataExt;
 
+use crate::guest::Guest;
+use crate::readme::built;
 use crate::support::{Killed, Place, in_folder, wait, wait_busily};
 
 #[test]
@@ -207,7 +208,7 @@ fn a_plugin_whose_requests_fail_does_not_fill_the_log() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || listener.incoming().for_each(drop));
-    let component = std::fs::read(plugbus_fixtures::built::plugin("relay-webhook")).unwrap();
+    let component = std::fs::read(built::plugin("relay-webhook")).unwrap();
     let manifest = format!(
         "filters = [\"a\"]\n[retry]\nattempts = 1\n[config]\nurl = \"{origin}/\"\n[grants]\nhttp = [\"{origin}\"]\nkv = true\n"
     );
