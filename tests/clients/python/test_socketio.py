@@ -82,4 +82,6 @@ def test_the_readmes_python_does_what_it_says(daemon):
     done = subprocess.run(
         [sys.executable, "-c", snippet], capture_output=True, text=True, timeout=PATIENCE, check=True,
     )
-    assert "created {'n': 1}" in done.stdout and "'ok': True" in done.stdout, done.stdout
+    # Two threads of the client print at the same time: what one prints may stand within what the other does.
+    for part in ("created", "{'n': 1}", "'ok': True"):
+        assert part in done.stdout, done.stdout
