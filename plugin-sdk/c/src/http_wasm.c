@@ -160,8 +160,9 @@ static bool is_in_time(exchange *e, uint32_t pollable) {
     uint32_t both[2] = {pollable, e->timer};
     http_ready ready;
     http_poll(both, 2, &ready);
-    /* The first counts even when the time is up as well. */
-    bool in_time = ready.len > 0 && ready.which[0] == 0;
+    /* The first counts even when the time is up as well: then both are in the list, in an order that is the host's. */
+    bool in_time = false;
+    for (size_t i = 0; i < ready.len; i++) in_time = in_time || ready.which[i] == 0;
     if (ready.len) free(ready.which);
     http_drop_pollable(pollable);
     return in_time;
